@@ -1,0 +1,44 @@
+package event
+
+// Topic names. Every topic whose keys are shared has the same number of partitions (kafka.partitions).
+const (
+	TopicCustomerEvents   = "ringfence.customer-events"
+	TopicPermitDecisions  = "ringfence.permit-decisions"
+	TopicAgentStates      = "ringfence.agent-states"
+	TopicCallFacts        = "ringfence.call-facts"
+	TopicComplaintFacts   = "ringfence.complaint-facts"
+	TopicAgentIntervals   = "ringfence.agent-intervals"
+	TopicQATasks          = "ringfence.qa-tasks"
+	TopicQACommands       = "ringfence.qa-commands"
+	TopicQAEvents         = "ringfence.qa-events"
+	TopicSamplingFacts    = "ringfence.sampling-facts"
+	TopicCampaigns        = "ringfence.campaigns"
+	TopicLeads            = "ringfence.leads"
+	TopicSurveys          = "ringfence.surveys"
+	TopicCampaignPartials = "ringfence.campaign-partials"
+	TopicCampaignSignals  = "ringfence.campaign-signals"
+	TopicAlerts           = "ringfence.alerts"
+	TopicDirectory        = "ringfence.directory"
+	TopicImports          = "ringfence.imports"
+	TopicDeadLetter       = "ringfence.dead-letter"
+)
+
+// Topic describes how one topic is made.
+type Topic struct {
+	Name      string
+	Compacted bool // keeps the latest value of a key for ever; otherwise kept for ever, or as long as the operator sets
+}
+
+// Topics lists every topic but the changelogs, which the stream runtime makes.
+func Topics() []Topic {
+	return []Topic{
+		{Name: TopicCustomerEvents}, {Name: TopicPermitDecisions}, {Name: TopicAgentStates}, {Name: TopicCallFacts},
+		{Name: TopicComplaintFacts}, {Name: TopicAgentIntervals}, {Name: TopicQATasks}, {Name: TopicQACommands},
+		{Name: TopicQAEvents}, {Name: TopicSamplingFacts}, {Name: TopicCampaigns}, {Name: TopicLeads}, {Name: TopicSurveys},
+		{Name: TopicCampaignPartials}, {Name: TopicCampaignSignals, Compacted: true}, {Name: TopicAlerts},
+		{Name: TopicDirectory, Compacted: true}, {Name: TopicImports, Compacted: true}, {Name: TopicDeadLetter},
+	}
+}
+
+// UnknownCustomerPrefix starts the customer_id of a number nobody owns yet: prefix + number hash.
+const UnknownCustomerPrefix = "n:"

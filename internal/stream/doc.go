@@ -1,0 +1,2 @@
+// Package stream is the exactly-once runtime every processor runs on.
+package stream
