@@ -31,6 +31,7 @@ type Options struct {
 	Location *time.Location
 	Now      func() time.Time
 	Days     int // of one stretch
+	Before   int // how many days ago a new centre begins; at least Days
 	Progress func(Progress)
 }
 
@@ -61,16 +62,15 @@ type state struct {
 	Total    Progress                  `json:"total"`
 }
 
-const (
-	round    = int64(45_000) // permits are asked for this much centre time at once; they live 60 s
-	lookBack = 28            // days before today at which the first stretch begins
-)
+// round is how much centre time permits are asked for at once; they live 60 s.
+const round = int64(45_000)
 
 // New makes a centre or finds the one that lives in the directory.
 func New(opt Options) (*Centre, error) {
 	if opt.Days <= 0 {
 		opt.Days = 4
 	}
+	opt.Before = max(opt.Before, opt.Days)
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -79,7 +79,7 @@ func New(opt Options) (*Centre, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		now := opt.Now().In(opt.Location)
-		c.state.Start = time.Date(now.Year(), now.Month(), now.Day()-lookBack, 0, 0, 0, 0, opt.Location).UnixMilli()
+		c.state.Start = time.Date(now.Year(), now.Month(), now.Day()-opt.Before, 0, 0, 0, 0, opt.Location).UnixMilli()
 		return c, c.save()
 	case err != nil:
 		return nil, fmt.Errorf("read the demo's progress: %w", err)
@@ -126,6 +126,11 @@ func (c *Centre) Totals() Progress { return c.state.Total }
 func (c *Centre) midnight(day int) time.Time {
 	t := time.UnixMilli(c.state.Start).In(c.opt.Location)
 	return time.Date(t.Year(), t.Month(), t.Day()+c.state.Stretch*c.opt.Days+day, 0, 0, 0, 0, c.opt.Location)
+}
+
+// CaughtUp tells whether the next stretch would reach into today: the past is used up.
+func (c *Centre) CaughtUp() bool {
+	return c.midnight(c.opt.Days).After(c.opt.Now())
 }
 
 // History works through one stretch of days, or what is left of one that was cut off.
