@@ -1,0 +1,376 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// partition is one partition a Runner owns: its states in memory, and what the transaction in hand has done to
+// them. It is used by one goroutine at a time.
+type partition[S any] struct {
+	r   *Runner[S]
+	id  int32
+	ctx *Context[S]
+
+	cache *simplelru.LRU[string, *entry[S]]
+	spill map[string]*entry[S] // touched in this transaction and evicted from cache
+
+	txn     uint64
+	rec     uint64
+	touched []*entry[S]
+	undo    []undo[S]
+	outputs []Output
+	sent    int // outputs handed to the producer already
+	mem     arena
+	slabs   [][]kgo.Record
+	slab    int
+	slabN   int
+
+	clock   time.Time // stream time
+	nowMS   int64
+	due     int64      // no committed timer is due before
+	dueNext int64      // no committed timer that this transaction hasn't seen is due before
+	stale   []timerRef // leftovers found in the index
+	set     []timerRef // timers set in this transaction and not fired yet
+	setMin  int64      // the earliest of them
+	fired   int
+	cut     bool // this transaction fires no more timers
+
+	meta     meta
+	entries  int64 // change by the transaction in hand
+	key, val []byte
+	fatal    error // of the store, met inside a call of the processor
+	tooLarge error // of an output, likewise
+
+	in      []run // records of the poll, one run per input topic
+	record  Record
+	rejects int
+	settled []failureKey // failures this transaction would end
+
+	sendErr atomic.Pointer[error]
+	next    atomic.Int64 // changelog offset after the last record acknowledged
+
+	// Under Runner.mu.
+	ready     bool
+	remaining int64
+	recovered int64
+	lag       map[string]int64
+	stop      func()        // ends its recovery
+	done      chan struct{} // closed when the recovery has ended
+	retryAt   time.Time     // paused after a failure until then
+	polled    map[string]int64
+
+	shownEntries int64
+}
+
+type timerRef struct {
+	at  int64
+	key string
+}
+
+// maxRecord is what a key and its value may have together: Kafka's default limit, less some room.
+const maxRecord = 1_000_000
+
+// run is what a poll brought of one topic.
+type run struct {
+	topic string
+	recs  []*kgo.Record
+}
+
+func newPartition[S any](r *Runner[S], id int32, entries int) *partition[S] {
+	p := &partition[S]{
+		r: r, id: id, spill: map[string]*entry[S]{}, txn: 1, due: math.MinInt64, setMin: math.MaxInt64,
+		lag: map[string]int64{}, polled: map[string]int64{}, done: make(chan struct{}),
+	}
+	p.ctx = NewContext[S](p)
+	p.cache, _ = simplelru.NewLRU(max(entries, 1), func(key string, e *entry[S]) {
+		if e.txn == p.txn {
+			p.spill[key] = e
+		}
+	})
+	return p
+}
+
+func (p *partition[S]) advance(t time.Time) {
+	if t.After(p.clock) {
+		p.clock, p.nowMS = t, t.UnixMilli()
+	}
+}
+
+// find returns the entry of key, loaded and marked as touched by the record in hand.
+func (p *partition[S]) find(key string) (*entry[S], error) {
+	e, ok := p.cache.Get(key)
+	if !ok && len(p.spill) > 0 {
+		if e, ok = p.spill[key]; ok {
+			delete(p.spill, key)
+			p.cache.Add(key, e)
+		}
+	}
+	if !ok {
+		var err error
+		if e, err = p.load(key); err != nil {
+			p.fatal = err
+			return nil, err
+		}
+		e.txn = p.txn
+		p.touched = append(p.touched, e)
+		p.cache.Add(key, e)
+	} else if e.txn != p.txn {
+		e.txn, e.baseTimer, e.baseState, e.dirty, e.rec = p.txn, e.timer, e.slot != nil, false, 0
+		p.touched = append(p.touched, e)
+	}
+	if e.rec != p.rec {
+		e.rec = p.rec
+		p.undo = append(p.undo, undo[S]{e, e.slot, e.timer, e.dirty})
+	}
+	return e, nil
+}
+
+func (p *partition[S]) load(key string) (*entry[S], error) {
+	e := &entry[S]{key: key, timer: noTimer, baseTimer: noTimer}
+	p.key = stateKey(p.key[:0], p.id, key)
+	v, ok, err := p.r.store.get(p.val[:0], p.key)
+	p.val = v[:0]
+	if err != nil || !ok {
+		return e, err
+	}
+	state, timer, err := parseValue(v)
+	if err != nil {
+		return nil, &storeError{fmt.Errorf("key %q: %w", key, err)}
+	}
+	if state != nil {
+		e.buf = append(make([]byte, head, head+len(state)), state...)
+		e.slot, e.baseState = e.buf, true
+	}
+	e.timer, e.baseTimer = timer, timer
+	return e, nil
+}
+
+func (p *partition[S]) Get(key string) (*S, bool, error) {
+	e, err := p.find(key)
+	if err != nil || e.slot == nil {
+		return nil, false, err
+	}
+	if e.dec == nil {
+		if e.dec, err = p.r.def.Codec.Decode(e.slot[head:]); err != nil {
+			return nil, false, fmt.Errorf("decode the state of %q: %w", key, err)
+		}
+	}
+	e.lent = true
+	return e.dec, true, nil
+}
+
+func (p *partition[S]) Put(key string, s *S) error {
+	e, err := p.find(key)
+	if err != nil {
+		return err
+	}
+	dst := p.mem.room(head + max(len(e.slot), 64))
+	slot, err := p.r.def.Codec.Append(dst[:head], s)
+	if err != nil {
+		return fmt.Errorf("encode the state of %q: %w", key, err)
+	}
+	if len(key)+len(slot) > maxRecord {
+		return fmt.Errorf("the state of %q has %d bytes, more than %d", key, len(slot), maxRecord)
+	}
+	p.mem.keep(slot)
+	e.slot, e.dec, e.lent, e.dirty = slot[:len(slot):len(slot)], s, false, true
+	return nil
+}
+
+func (p *partition[S]) Delete(key string) error {
+	e, err := p.find(key)
+	if err != nil {
+		return err
+	}
+	e.slot, e.dec, e.lent, e.dirty = nil, nil, false, true
+	return nil
+}
+
+func (p *partition[S]) SetTimer(key string, at time.Time) error {
+	ms := CeilMilli(at)
+	if ms == noTimer {
+		ms++
+	}
+	return p.setTimer(key, ms)
+}
+
+func (p *partition[S]) ClearTimer(key string) error { return p.setTimer(key, noTimer) }
+
+func (p *partition[S]) setTimer(key string, ms int64) error {
+	e, err := p.find(key)
+	if err != nil {
+		return err
+	}
+	if e.timer == ms {
+		return nil
+	}
+	e.timer, e.dirty = ms, true
+	if ms != noTimer {
+		p.set = append(p.set, timerRef{ms, e.key})
+		p.setMin = min(p.setMin, ms)
+	}
+	return nil
+}
+
+func (p *partition[S]) Emit(o Output) {
+	if n := len(o.Key) + len(o.Value); n > maxRecord {
+		p.tooLarge = fmt.Errorf("an output to %s has %d bytes, more than %d", o.Topic, n, maxRecord)
+	}
+	p.outputs = append(p.outputs, o)
+}
+
+func (p *partition[S]) Now() time.Time    { return p.clock }
+func (p *partition[S]) Partition() int32  { return p.id }
+func (p *partition[S]) Partitions() int32 { return p.r.partitions }
+
+// call runs one call of the processor. Its effects stand if it returns nil and are taken back otherwise.
+func (p *partition[S]) call(f func() error) (err error) {
+	p.rec++
+	p.undo = p.undo[:0]
+	n := len(p.outputs)
+	p.fatal, p.tooLarge = nil, nil
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{v, stack()}
+		}
+		if err == nil {
+			err = p.tooLarge
+		}
+		if p.fatal != nil {
+			err = p.fatal
+		}
+		if err == nil {
+			for i := range p.undo {
+				if e := p.undo[i].e; e.lent {
+					e.dec, e.lent = nil, false
+				}
+			}
+			return
+		}
+		for _, u := range p.undo {
+			u.e.slot, u.e.timer, u.e.dirty = u.slot, u.timer, u.dirty
+			u.e.dec, u.e.lent = nil, false
+		}
+		clear(p.outputs[n:])
+		p.outputs = p.outputs[:n]
+	}()
+	return f()
+}
+
+// begin starts a transaction.
+func (p *partition[S]) begin(now time.Time) {
+	p.txn++
+	p.dueNext, p.fired, p.cut, p.rejects = p.due, 0, false, 0
+	p.settled = p.settled[:0]
+	p.sendErr.Store(nil)
+	p.advance(now)
+}
+
+// work runs the poll's records and the timers that are due, and hands what comes out to the producer.
+func (p *partition[S]) work() error {
+	n := 0
+	for {
+		kr, topic := p.pop()
+		if kr == nil {
+			break
+		}
+		p.record = Record{
+			Topic: topic, Partition: p.id, Offset: kr.Offset, Key: kr.Key, Value: kr.Value, Headers: kr.Headers, Time: kr.Timestamp,
+		}
+		p.advance(kr.Timestamp)
+		if err := p.fire(); err != nil {
+			return err
+		}
+		if err := p.one(); err != nil {
+			return err
+		}
+		if n++; n%256 == 0 {
+			p.send()
+		}
+	}
+	if err := p.fire(); err != nil {
+		return err
+	}
+	p.send()
+	p.sendStates()
+	return nil
+}
+
+func (p *partition[S]) one() error {
+	rec := &p.record
+	if len(p.r.failures) > 0 {
+		p.settled = append(p.settled, failureKey{p.id, rec.Topic, rec.Offset, ""})
+	}
+	if f := p.r.attempts(p.id, rec.Topic, rec.Offset, timerRef{}); f != nil {
+		return p.deadLetter(rec, "poisoned record: "+f.err.Error(), "")
+	}
+	err := p.call(func() error { return p.r.def.Process(p.ctx, rec) })
+	if err == nil {
+		return nil
+	}
+	var rej *Reject
+	if errors.As(err, &rej) && p.fatal == nil {
+		return p.deadLetter(rec, rej.Reason, rej.Pointer)
+	}
+	return p.failed(rec.Topic, rec.Offset, err)
+}
+
+func (p *partition[S]) failed(topic string, offset int64, err error) error {
+	var se *storeError
+	if errors.As(err, &se) {
+		return fmt.Errorf("partition %d: %w", p.id, err)
+	}
+	return &failure{partition: p.id, topic: topic, offset: offset, err: err}
+}
+
+// pop takes the oldest record of the poll; records of one topic stay in order of offset.
+func (p *partition[S]) pop() (*kgo.Record, string) {
+	best := -1
+	for i := range p.in {
+		if len(p.in[i].recs) == 0 {
+			continue
+		}
+		if best < 0 || p.in[i].recs[0].Timestamp.Before(p.in[best].recs[0].Timestamp) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil, ""
+	}
+	r := p.in[best].recs[0]
+	p.in[best].recs = p.in[best].recs[1:]
+	return r, p.in[best].topic
+}
+
+// failure is an error of the processor about one record or timer (then topic is empty and key set).
+type failure struct {
+	partition int32
+	topic     string
+	offset    int64
+	key       string
+	err       error
+	attempts  int
+}
+
+func (f *failure) Error() string {
+	if f.topic == "" {
+		return fmt.Sprintf("timer of %q, partition %d: %v", f.key, f.partition, f.err)
+	}
+	return fmt.Sprintf("%s partition %d offset %d: %v", f.topic, f.partition, f.offset, f.err)
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+type panicError struct {
+	v     any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.v) }

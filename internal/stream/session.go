@@ -1,0 +1,323 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// session is the life of one Kafka client: one membership of the group, one epoch of the transactional ID. When
+// the fate of a transaction is unknown the session ends, and the next one learns it from the changelog and from
+// the committed offsets.
+type session[S any] struct {
+	r      *Runner[S]
+	gts    *kgo.GroupTransactSession
+	cl     *kgo.Client
+	layout layout
+	ctx    context.Context // ends with the session
+	wg     sync.WaitGroup
+
+	mu          sync.Mutex
+	interrupted bool // partitions were taken since the last End
+}
+
+func (r *Runner[S]) session(ctx context.Context) error {
+	admin, err := kgo.NewClient(append(slices.Clone(r.cfg.Kafka), kgo.ClientID(Group(r.def.Name)))...)
+	if err != nil {
+		return &refusal{fmt.Errorf("%s: Kafka options: %w", r.def.Name, err)}
+	}
+	actx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	l, err := r.prepare(actx, admin)
+	timeout := r.cfg.Session
+	if err == nil {
+		timeout = r.sessionTimeout(actx, admin)
+	}
+	cancel()
+	admin.Close()
+	if err != nil {
+		return err
+	}
+	r.partitions = l.partitions
+
+	sctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := &session[S]{r: r, layout: l, ctx: sctx}
+	if err := s.open(timeout); err != nil {
+		return err
+	}
+	defer s.close(ctx, cancel)
+	if _, _, err := s.cl.ProducerID(sctx); err != nil { // ends what a killed predecessor left open
+		return fmt.Errorf("take over transactional ID %s: %w", r.txnID, err)
+	}
+	s.wg.Go(s.watch)
+	return s.loop()
+}
+
+func (s *session[S]) open(timeout time.Duration) error {
+	r := s.r
+	opts := []kgo.Opt{
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ClientID(Group(r.def.Name)),
+	}
+	opts = append(opts, r.cfg.Kafka...)
+	opts = append(opts,
+		kgo.ConsumerGroup(Group(r.def.Name)),
+		kgo.InstanceID(r.instance),
+		kgo.ConsumeTopics(r.def.Inputs...),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.Balancers(newTogether(r.def.Inputs)),
+		kgo.SessionTimeout(timeout),
+		kgo.HeartbeatInterval(timeout/6),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(s.assigned),
+		kgo.OnPartitionsRevoked(s.revoked),
+		kgo.OnPartitionsLost(s.revoked),
+		kgo.TransactionalID(r.txnID),
+		kgo.TransactionTimeout(r.cfg.TxnTimeout),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(1<<20),
+		kgo.RecordPartitioner(placement()),
+		kgo.WithLogger(clientLog{r.log}),
+	)
+	var err error
+	if s.gts, err = kgo.NewGroupTransactSession(opts...); err != nil {
+		return &refusal{fmt.Errorf("%s: Kafka options: %w", r.def.Name, err)}
+	}
+	s.cl = s.gts.Client()
+	r.producer = s.cl
+	return nil
+}
+
+// close leaves the group if the process is going, so that others take over at once; otherwise the next session
+// takes the member's place.
+func (s *session[S]) close(ctx context.Context, cancel context.CancelFunc) {
+	if ctx.Err() != nil {
+		s.leave()
+	}
+	cancel()
+	s.gts.CloseAllowingRebalance()
+	s.wg.Wait()
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	s.r.joined = false
+	for id := range s.r.parts {
+		s.r.drop(id)
+	}
+}
+
+func (s *session[S]) leave() {
+	ctx, cancel := context.WithTimeout(s.r.txnCtx, 2*time.Second)
+	defer cancel()
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group = Group(s.r.def.Name)
+	m := kmsg.NewLeaveGroupRequestMember()
+	m.MemberID, _ = s.cl.GroupMetadata()
+	m.InstanceID = kmsg.StringPtr(s.r.instance)
+	req.MemberID, req.Members = m.MemberID, append(req.Members, m)
+	if _, err := req.RequestWith(ctx, s.cl); err != nil {
+		s.r.log.Info("couldn't leave the group: the others wait for the session to time out", "err", err)
+	}
+}
+
+// assigned runs between transactions. The new partitions stay paused until they are recovered.
+func (s *session[S]) assigned(_ context.Context, cl *kgo.Client, got map[string][]int32) {
+	r := s.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.joined = true
+	var added []*partition[S]
+	for _, ps := range got {
+		for _, id := range ps {
+			if r.parts[id] == nil {
+				p := newPartition(r, id, r.cfg.CacheEntries)
+				r.parts[id] = p
+				added = append(added, p)
+			}
+		}
+	}
+	r.shareCache()
+	for _, p := range added {
+		cl.PauseFetchPartitions(s.inputs(p.id))
+		ctx, stop := context.WithCancel(s.ctx)
+		p.stop = stop
+		s.wg.Go(func() {
+			defer close(p.done)
+			if err := r.slots.Acquire(ctx, 1); err != nil {
+				return
+			}
+			err := r.recoverUntilDone(ctx, p, s.layout)
+			r.slots.Release(1)
+			if err != nil {
+				return
+			}
+			r.mu.Lock()
+			p.ready, p.remaining, p.shownEntries = true, 0, p.meta.entries
+			r.metrics.remaining.WithLabelValues(label(p.id)).Set(0)
+			r.metrics.entries.WithLabelValues(label(p.id)).Set(float64(p.meta.entries))
+			r.mu.Unlock()
+			cl.ResumeFetchPartitions(s.inputs(p.id))
+		})
+	}
+}
+
+func (s *session[S]) revoked(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	s.mu.Lock()
+	s.interrupted = true
+	s.mu.Unlock()
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	for _, ps := range lost {
+		for _, id := range ps {
+			s.r.drop(id)
+		}
+	}
+	s.r.shareCache()
+}
+
+// drop forgets a partition; r.mu is held. The recovery it may be in ends soon: it writes nothing wrong.
+func (r *Runner[S]) drop(id int32) {
+	if p := r.parts[id]; p != nil {
+		p.stop()
+		delete(r.parts, id)
+		r.metrics.forget(id)
+		for k := range r.failures {
+			if k.partition == id {
+				delete(r.failures, k)
+			}
+		}
+	}
+}
+
+// shareCache divides the cache among the partitions; r.mu is held and no transaction runs.
+func (r *Runner[S]) shareCache() {
+	for _, p := range r.parts {
+		p.cache.Resize(max(r.cfg.CacheEntries/len(r.parts), 1))
+	}
+}
+
+func (s *session[S]) inputs(partition int32) map[string][]int32 {
+	m := map[string][]int32{}
+	for _, in := range s.r.def.Inputs {
+		m[in] = []int32{partition}
+	}
+	return m
+}
+
+// watch asks Kafka once a second whether it is there: an idle client wouldn't notice.
+func (s *session[S]) watch() {
+	r := s.r
+	for {
+		ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
+		err := s.cl.Ping(ctx)
+		cancel()
+		if s.ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			r.setHealthy(false, fmt.Sprintf("Kafka doesn't answer: %v", err))
+		} else {
+			r.setHealthy(true, "")
+		}
+		r.publish()
+		if pause(s.ctx, time.Second) != nil {
+			return
+		}
+	}
+}
+
+// publish sets the gauges.
+func (r *Runner[S]) publish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.status()
+	for _, p := range st.Partitions {
+		r.metrics.lag.WithLabelValues(label(p.Partition)).Set(float64(p.Lag))
+		r.metrics.entries.WithLabelValues(label(p.Partition)).Set(float64(p.Entries))
+	}
+	r.metrics.ready.Set(map[bool]float64{true: 1}[st.Ready])
+	r.metrics.bytes.Set(r.store.diskBytes())
+}
+
+func (s *session[S]) loop() error {
+	for s.ctx.Err() == nil {
+		if err := s.settle(); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(s.ctx, s.wait())
+		fetches := s.gts.PollRecords(ctx, s.r.cfg.MaxPoll)
+		cancel()
+		err := s.step(fetches)
+		s.gts.AllowRebalance()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle takes note of partitions that were taken between transactions. The group session would abort the next
+// transaction for them, which has nothing to do with them.
+func (s *session[S]) settle() error {
+	s.mu.Lock()
+	was := s.interrupted
+	s.interrupted = false
+	s.mu.Unlock()
+	if !was {
+		return nil
+	}
+	if _, err := s.gts.End(s.r.txnCtx, kgo.TryAbort); err != nil {
+		return fmt.Errorf("after a rebalance: %w", err)
+	}
+	return nil
+}
+
+// wait is how long a poll may wait for records: until the next timer or retry, a tick at most.
+func (s *session[S]) wait() time.Duration {
+	now := s.r.cfg.Clock()
+	d := s.r.cfg.Tick
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	for _, p := range s.r.parts {
+		if !p.ready {
+			continue
+		}
+		if !p.retryAt.IsZero() {
+			d = min(d, p.retryAt.Sub(now))
+			continue
+		}
+		if p.due == math.MinInt64 {
+			d = 0
+		} else if p.due != math.MaxInt64 {
+			d = min(d, time.Duration(max(p.due-now.UnixMilli(), 0))*time.Millisecond)
+		}
+	}
+	return max(d, 0)
+}
+
+// pollError says whether a poll's errors end the session.
+func (s *session[S]) pollError(fetches kgo.Fetches) error {
+	for _, e := range fetches.Errors() {
+		var lost *kgo.ErrDataLoss
+		var group *kgo.ErrGroupSession
+		switch err := e.Err; {
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		case errors.As(err, &lost):
+			s.r.log.Error("input records are gone from the topic before they were read", "err", err)
+		case errors.As(err, &group) && !errors.Is(err, kerr.FencedInstanceID):
+			s.r.log.Warn("the group session broke, joining again", "err", err)
+			s.r.note(err.Error())
+		default:
+			return fmt.Errorf("poll %s partition %d: %w", e.Topic, e.Partition, err)
+		}
+	}
+	return nil
+}
