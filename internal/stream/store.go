@@ -93,7 +93,10 @@ func (s *store) checkPartitions(n int32) error {
 	}
 	if !ok {
 		v = binary.BigEndian.AppendUint32([]byte{storeForm}, uint32(n))
-		return s.db.Set(key, v, pebble.Sync)
+		if err := s.db.Set(key, v, pebble.NoSync); err != nil {
+			return &storeError{err}
+		}
+		return nil
 	}
 	if len(v) != 5 || v[0] != storeForm {
 		return fmt.Errorf("the state store has form %x, this version knows %d only", v, storeForm)
