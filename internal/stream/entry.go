@@ -25,8 +25,10 @@ type entry[S any] struct {
 	buf   []byte // the entry's own memory, which slot is copied to at commit
 	timer int64  // Unix milliseconds, or noTimer
 
-	baseTimer int64 // as committed
-	baseState bool
+	baseTimer   int64 // as committed; the state as committed is buf
+	baseState   bool
+	storedTimer int64 // as the store has it, or will when the flush is done
+	where       int8  // stored, pending or inFlush
 
 	txn   uint64 // the transaction that touched it last
 	rec   uint64 // the record that touched it last
@@ -62,6 +64,24 @@ func (e *entry[S]) value(scratch *arena) []byte {
 	slot[0] = flags | flagTimer
 	binary.BigEndian.PutUint64(slot[1:], uint64(e.timer))
 	return slot
+}
+
+// appendValue appends header and state as they are committed.
+func (e *entry[S]) appendValue(dst []byte) []byte {
+	flags := byte(formV1)
+	if e.slot != nil {
+		flags |= flagState
+	}
+	if e.timer != noTimer {
+		dst = append(dst, flags|flagTimer)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(e.timer))
+	} else {
+		dst = append(dst, flags)
+	}
+	if e.slot != nil {
+		dst = append(dst, e.slot[head:]...)
+	}
+	return dst
 }
 
 // parseValue takes a kept value apart; state is nil if there is none.

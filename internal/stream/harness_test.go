@@ -139,11 +139,14 @@ type running struct {
 	result error
 }
 
-func start[S any](t testing.TB, def Definition[S], cfg Config) *running {
+func start[S any](t testing.TB, def Definition[S], cfg Config, before ...func(*Runner[S])) *running {
 	t.Helper()
 	r, err := New(def, cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range before {
+		f(r)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	x := &running{Runnable: r, cancel: cancel, err: make(chan error, 1)}

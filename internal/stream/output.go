@@ -2,9 +2,7 @@ package stream
 
 import (
 	"fmt"
-	"math"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringfence/ringfence/event"
@@ -33,7 +31,7 @@ func (p *partition[S]) send() {
 	for i := range p.outputs {
 		o := &p.outputs[i]
 		r := p.newRecord()
-		r.Topic, r.Key, r.Value, r.Headers = o.Topic, o.Key, o.Value, o.Headers
+		r.Topic, r.Key, r.Value, r.Headers, r.Timestamp = o.Topic, o.Key, o.Value, o.Headers, p.stamp
 		switch {
 		case o.ToPartition:
 			r.Partition = o.Partition
@@ -66,7 +64,7 @@ func (p *partition[S]) sendStates() {
 		key := append(p.mem.room(len(e.key)), e.key...)
 		p.mem.keep(key)
 		r := p.newRecord()
-		r.Topic, r.Partition, r.Key, r.Value = p.r.changelog, p.id, key, e.value(&p.mem)
+		r.Topic, r.Partition, r.Key, r.Value, r.Timestamp = p.r.changelog, p.id, key, e.value(&p.mem), p.stamp
 		cl.Produce(p.r.txnCtx, r, p.sentState)
 	}
 }
@@ -79,122 +77,77 @@ func (p *partition[S]) sentState(r *kgo.Record, err error) {
 	p.next.Store(max(p.next.Load(), r.Offset+1))
 }
 
-// build writes what the transaction changed into a batch, all but the changelog offset.
-func (p *partition[S]) build() (*pebble.Batch, error) {
-	size := 64
-	for _, e := range p.touched {
-		if e.dirty {
-			size += 2*(prefixLen+len(e.key)) + len(e.slot) + 48
-		}
-	}
-	b := p.r.store.db.NewBatchWithSize(size)
-	for _, t := range p.stale {
-		p.key = timerKey(p.key[:0], p.id, t.at, t.key)
-		if err := b.Delete(p.key, nil); err != nil {
-			return b, &storeError{err}
-		}
-	}
-	p.entries = 0
-	for _, e := range p.touched {
-		if !e.dirty {
-			continue
-		}
-		if err := p.put(b, e); err != nil {
-			return b, &storeError{err}
-		}
-	}
-	return b, nil
-}
-
-func (p *partition[S]) put(b *pebble.Batch, e *entry[S]) error {
-	p.key = stateKey(p.key[:0], p.id, e.key)
-	v := e.value(&p.mem)
-	var err error
-	if v == nil {
-		err = b.Delete(p.key, nil)
-	} else {
-		err = b.Set(p.key, v, nil)
-	}
-	if err != nil {
-		return err
-	}
-	switch has := e.slot != nil; {
-	case has && !e.baseState:
-		p.entries++
-	case !has && e.baseState:
-		p.entries--
-	}
-	if e.timer == e.baseTimer {
-		return nil
-	}
-	if e.baseTimer != noTimer {
-		p.key = timerKey(p.key[:0], p.id, e.baseTimer, e.key)
-		if err := b.Delete(p.key, nil); err != nil {
-			return err
-		}
-	}
-	if e.timer != noTimer {
-		p.key = timerKey(p.key[:0], p.id, e.timer, e.key)
-		return b.Set(p.key, nil, nil)
-	}
-	return nil
-}
-
 // commit makes the transaction's states those of the partition; Kafka has committed it.
-func (p *partition[S]) commit(b *pebble.Batch) error {
+func (p *partition[S]) commit() {
 	p.meta.offset = max(p.meta.offset, p.next.Load())
-	p.meta.entries += p.entries
-	p.meta.at, p.meta.now = p.r.cfg.Clock().UnixMilli(), p.nowMS
-	if err := setMeta(b, p.id, p.meta); err != nil {
-		return &storeError{err}
-	}
-	if err := b.Commit(pebble.NoSync); err != nil {
-		return &storeError{err}
-	}
-	due := p.dueNext
 	for _, e := range p.touched {
 		if !e.dirty {
 			continue
 		}
-		if e.timer != noTimer {
-			due = min(due, e.timer)
+		switch has := e.slot != nil; {
+		case has && !e.baseState:
+			p.meta.entries++
+		case !has && e.baseState:
+			p.meta.entries--
 		}
-		if e.slot == nil {
-			continue
+		if e.slot != nil {
+			if len(e.buf) == 0 || &e.slot[0] != &e.buf[0] {
+				e.buf = append(e.buf[:0], e.slot...)
+			}
+			e.slot = e.buf
 		}
-		if len(e.slot) > 0 && (len(e.buf) == 0 || &e.slot[0] != &e.buf[0]) {
-			e.buf = append(e.buf[:0], e.slot...)
+		e.dirty = false
+		if e.where != pending {
+			e.where = pending
+			p.pend = append(p.pend, e)
 		}
-		e.slot = e.buf
 	}
-	p.due = due
+	p.due = p.dueNext
 	p.finish()
 	p.mem.reset()
 	p.slab, p.slabN = 0, 0
-	return nil
 }
 
-// abort forgets what the transaction did. The memory it used is left to the producer, which may still read it.
+// abort forgets what the transaction did: what it touched is as committed again, in memory if the store hasn't got
+// it yet, otherwise to be read from there. The memory it used is left to the producer, which may still read it.
 func (p *partition[S]) abort() {
-	p.txn++ // nothing is spilled while the cache lets go
 	for _, e := range p.touched {
-		p.cache.Remove(e.key)
+		e.timer, e.dec, e.lent, e.dirty = e.baseTimer, nil, false, false
+		if e.slot = nil; e.baseState {
+			e.slot = e.buf
+		}
 	}
+	for _, t := range p.popped {
+		p.fresh.push(t)
+	}
+	touched := p.touched
 	p.finish()
+	for _, e := range touched {
+		if e.where == stored {
+			p.cache.Remove(e.key)
+		}
+	}
+	clear(touched)
 	p.mem.drop()
 	p.slabs, p.slab, p.slabN = nil, 0, 0
 }
 
+// finish ends a transaction, whichever way it went.
 func (p *partition[S]) finish() {
-	p.txn++ // entries evicted from now on are clean
-	clear(p.spill)
-	clear(p.touched)
+	p.txn++ // entries evicted from now on weren't touched
+	if len(p.spill) > 0 {
+		for _, e := range p.touched {
+			if e.where == stored {
+				delete(p.spill, e.key)
+			}
+		}
+	}
 	p.touched = p.touched[:0]
 	clear(p.undo)
 	p.undo = p.undo[:0]
 	clear(p.outputs)
 	p.outputs, p.sent = p.outputs[:0], 0
-	p.stale, p.set, p.setMin = p.stale[:0], p.set[:0], math.MaxInt64
+	p.popped = p.popped[:0]
 	clear(p.in)
 	p.in = p.in[:0]
 	p.record = Record{}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,7 @@ type partition[S any] struct {
 	ctx *Context[S]
 
 	cache *simplelru.LRU[string, *entry[S]]
-	spill map[string]*entry[S] // touched in this transaction and evicted from cache
+	spill map[string]*entry[S] // evicted from cache and still needed: touched in this transaction, or not stored
 
 	txn     uint64
 	rec     uint64
@@ -32,18 +33,24 @@ type partition[S any] struct {
 	slab    int
 	slabN   int
 
-	clock   time.Time // stream time
-	nowMS   int64
-	due     int64      // no committed timer is due before
-	dueNext int64      // no committed timer that this transaction hasn't seen is due before
-	stale   []timerRef // leftovers found in the index
-	set     []timerRef // timers set in this transaction and not fired yet
-	setMin  int64      // the earliest of them
-	fired   int
-	cut     bool // this transaction fires no more timers
+	clock    time.Time // stream time
+	stamp    time.Time // of the records the transaction produces
+	nowMS    int64
+	due      int64      // no timer in the store's index is due before
+	dueNext  int64      // the same, of those this transaction hasn't seen
+	fresh    timerHeap  // timers set since the last flush began
+	flushing timerHeap  // timers in the flush that is under way
+	popped   []timerRef // taken from the two by this transaction
+	stale    []timerRef // leftovers found in the index, deleted with the next flush
+	fired    int
+	cut      bool // this transaction fires no more timers
+
+	pend      []*entry[S] // committed and not stored
+	inFlush   []*entry[S]
+	flushDone chan error // nil: no flush is under way
+	flushed   time.Time  // when the last one began
 
 	meta     meta
-	entries  int64 // change by the transaction in hand
 	key, val []byte
 	fatal    error // of the store, met inside a call of the processor
 	tooLarge error // of an output, likewise
@@ -69,11 +76,6 @@ type partition[S any] struct {
 	shownEntries int64
 }
 
-type timerRef struct {
-	at  int64
-	key string
-}
-
 // maxRecord is what a key and its value may have together: Kafka's default limit, less some room.
 const maxRecord = 1_000_000
 
@@ -85,12 +87,12 @@ type run struct {
 
 func newPartition[S any](r *Runner[S], id int32, entries int) *partition[S] {
 	p := &partition[S]{
-		r: r, id: id, spill: map[string]*entry[S]{}, txn: 1, due: math.MinInt64, setMin: math.MaxInt64,
+		r: r, id: id, spill: map[string]*entry[S]{}, txn: 1, due: math.MinInt64, flushed: time.Now(),
 		lag: map[string]int64{}, polled: map[string]int64{}, done: make(chan struct{}),
 	}
 	p.ctx = NewContext[S](p)
 	p.cache, _ = simplelru.NewLRU(max(entries, 1), func(key string, e *entry[S]) {
-		if e.txn == p.txn {
+		if e.txn == p.txn || e.where != stored {
 			p.spill[key] = e
 		}
 	})
@@ -122,7 +124,7 @@ func (p *partition[S]) find(key string) (*entry[S], error) {
 		p.touched = append(p.touched, e)
 		p.cache.Add(key, e)
 	} else if e.txn != p.txn {
-		e.txn, e.baseTimer, e.baseState, e.dirty, e.rec = p.txn, e.timer, e.slot != nil, false, 0
+		e.txn, e.baseTimer, e.baseState, e.dirty = p.txn, e.timer, e.slot != nil, false
 		p.touched = append(p.touched, e)
 	}
 	if e.rec != p.rec {
@@ -133,7 +135,7 @@ func (p *partition[S]) find(key string) (*entry[S], error) {
 }
 
 func (p *partition[S]) load(key string) (*entry[S], error) {
-	e := &entry[S]{key: key, timer: noTimer, baseTimer: noTimer}
+	e := &entry[S]{key: key, timer: noTimer, baseTimer: noTimer, storedTimer: noTimer}
 	p.key = stateKey(p.key[:0], p.id, key)
 	v, ok, err := p.r.store.get(p.val[:0], p.key)
 	p.val = v[:0]
@@ -148,7 +150,7 @@ func (p *partition[S]) load(key string) (*entry[S], error) {
 		e.buf = append(make([]byte, head, head+len(state)), state...)
 		e.slot, e.baseState = e.buf, true
 	}
-	e.timer, e.baseTimer = timer, timer
+	e.timer, e.baseTimer, e.storedTimer = timer, timer, timer
 	return e, nil
 }
 
@@ -213,8 +215,7 @@ func (p *partition[S]) setTimer(key string, ms int64) error {
 	}
 	e.timer, e.dirty = ms, true
 	if ms != noTimer {
-		p.set = append(p.set, timerRef{ms, e.key})
-		p.setMin = min(p.setMin, ms)
+		p.fresh.push(timerRef{at: ms, key: e.key})
 	}
 	return nil
 }
@@ -238,7 +239,7 @@ func (p *partition[S]) call(f func() error) (err error) {
 	p.fatal, p.tooLarge = nil, nil
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicError{v, stack()}
+			err = &panicError{v, debug.Stack()}
 		}
 		if err == nil {
 			err = p.tooLarge
@@ -269,6 +270,7 @@ func (p *partition[S]) begin(now time.Time) {
 	p.txn++
 	p.dueNext, p.fired, p.cut, p.rejects = p.due, 0, false, 0
 	p.settled = p.settled[:0]
+	p.stamp = now
 	p.sendErr.Store(nil)
 	p.advance(now)
 }

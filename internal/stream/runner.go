@@ -33,10 +33,13 @@ type Runner[S any] struct {
 	txnCtx   context.Context
 	failures map[failureKey]*failure
 
+	onCommit func(records int) // tests watch commits
+
 	slots *semaphore.Weighted // recoveries at a time
 
 	mu      sync.Mutex
 	parts   map[int32]*partition[S]
+	ended   map[int32]chan struct{} // closed when the recovery of a partition dropped has ended
 	joined  bool
 	healthy bool
 	detail  string
@@ -67,6 +70,7 @@ func New[S any](def Definition[S], cfg Config) (*Runner[S], error) {
 		changelog: ChangelogTopic(def.Name),
 		failures:  map[failureKey]*failure{},
 		parts:     map[int32]*partition[S]{},
+		ended:     map[int32]chan struct{}{},
 		detail:    "not started",
 		slots:     semaphore.NewWeighted(int64(parallel())),
 	}, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -104,6 +103,15 @@ func (s *session[S]) close(ctx context.Context, cancel context.CancelFunc) {
 		s.leave()
 	}
 	cancel()
+	s.r.mu.Lock()
+	for _, p := range s.r.parts {
+		if p.ready {
+			if err := p.flushAll(); err != nil {
+				s.r.log.Warn("the store is behind: the next start replays more", "partition", p.id, "err", err)
+			}
+		}
+	}
+	s.r.mu.Unlock()
 	s.gts.CloseAllowingRebalance()
 	s.wg.Wait()
 	s.r.mu.Lock()
@@ -149,8 +157,12 @@ func (s *session[S]) assigned(_ context.Context, cl *kgo.Client, got map[string]
 		cl.PauseFetchPartitions(s.inputs(p.id))
 		ctx, stop := context.WithCancel(s.ctx)
 		p.stop = stop
+		before := r.ended[p.id]
 		s.wg.Go(func() {
 			defer close(p.done)
+			if before != nil { // the partition was here before: nothing of that time may write to the store any more
+				<-before
+			}
 			if err := r.slots.Acquire(ctx, 1); err != nil {
 				return
 			}
@@ -183,10 +195,14 @@ func (s *session[S]) revoked(_ context.Context, _ *kgo.Client, lost map[string][
 	s.r.shareCache()
 }
 
-// drop forgets a partition; r.mu is held. The recovery it may be in ends soon: it writes nothing wrong.
+// drop forgets a partition; r.mu is held. What isn't stored is in the changelog.
 func (r *Runner[S]) drop(id int32) {
 	if p := r.parts[id]; p != nil {
 		p.stop()
+		if err := p.flushEnd(true); err != nil {
+			r.log.Warn("the store is behind: the next recovery replays more", "partition", id, "err", err)
+		}
+		r.ended[id] = p.done
 		delete(r.parts, id)
 		r.metrics.forget(id)
 		for k := range r.failures {
@@ -252,12 +268,30 @@ func (s *session[S]) loop() error {
 		if err := s.settle(); err != nil {
 			return err
 		}
+		if err := s.store(); err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(s.ctx, s.wait())
 		fetches := s.gts.PollRecords(ctx, s.r.cfg.MaxPoll)
 		cancel()
 		err := s.step(fetches)
 		s.gts.AllowRebalance()
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store flushes what is due to be flushed.
+func (s *session[S]) store() error {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	for _, p := range s.r.parts {
+		if !p.ready {
+			continue
+		}
+		if err := p.flushMaybe(max(flushKeys/len(s.r.parts), 1)); err != nil {
 			return err
 		}
 	}
@@ -294,10 +328,10 @@ func (s *session[S]) wait() time.Duration {
 			d = min(d, p.retryAt.Sub(now))
 			continue
 		}
-		if p.due == math.MinInt64 {
+		if at := p.nextTimer(); at <= now.UnixMilli() {
 			d = 0
-		} else if p.due != math.MaxInt64 {
-			d = min(d, time.Duration(max(p.due-now.UnixMilli(), 0))*time.Millisecond)
+		} else if ms := at - now.UnixMilli(); ms < d.Milliseconds() {
+			d = time.Duration(ms) * time.Millisecond
 		}
 	}
 	return max(d, 0)

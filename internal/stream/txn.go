@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -42,16 +41,9 @@ func (s *session[S]) step(fetches kgo.Fetches) error {
 	if err := s.gts.Begin(); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
-	batches := make([]*pebble.Batch, len(parts))
 	err := each(len(parts), records <= few, func(i int) error {
-		p := parts[i]
-		p.begin(now)
-		if err := p.work(); err != nil {
-			return err
-		}
-		var err error
-		batches[i], err = p.build()
-		return err
+		parts[i].begin(now)
+		return parts[i].work()
 	})
 	if err == nil && records == 0 {
 		err = s.pinOffsets(parts)
@@ -60,19 +52,19 @@ func (s *session[S]) step(fetches kgo.Fetches) error {
 		err = s.flush(parts)
 	}
 	if err != nil {
-		return s.abort(parts, batches, err)
+		return s.abort(parts, err)
 	}
 	committed, err := s.gts.End(s.r.txnCtx, kgo.TryCommit)
 	if !committed {
 		// It may be committed all the same: the answer may have been lost. The next session finds out.
-		s.discard(parts, batches)
+		s.discard(parts)
 		s.r.metrics.transactions.WithLabelValues("unknown").Inc()
 		if err == nil {
 			err = errors.New("the group or the broker didn't let it")
 		}
 		return fmt.Errorf("commit a transaction: %w", err)
 	}
-	return s.apply(parts, batches, records, began)
+	return s.apply(parts, records, began)
 }
 
 // collect sorts a poll's records by partition and adds partitions with timers that are due. Stray is true if there
@@ -210,8 +202,8 @@ func (s *session[S]) commitOffsets(ctx context.Context, req *kmsg.TxnOffsetCommi
 	return nil
 }
 
-// apply makes the states of a committed transaction those of the store.
-func (s *session[S]) apply(parts []*partition[S], batches []*pebble.Batch, records int, began time.Time) error {
+// apply makes the states of a committed transaction those of the partitions.
+func (s *session[S]) apply(parts []*partition[S], records int, began time.Time) error {
 	r := s.r
 	var timers, rejects, produced int
 	for _, p := range parts {
@@ -228,34 +220,35 @@ func (s *session[S]) apply(parts []*partition[S], batches []*pebble.Batch, recor
 			delete(r.failures, k)
 		}
 	}
-	err := each(len(parts), records <= few, func(i int) error { return parts[i].commit(batches[i]) })
+	err := each(len(parts), records <= few, func(i int) error {
+		parts[i].commit()
+		return nil
+	})
 	r.metrics.latency.Observe(time.Since(began).Seconds())
 	r.mu.Lock()
 	for _, p := range parts {
 		p.shownEntries = p.meta.entries
 	}
+	watch := r.onCommit
 	r.mu.Unlock()
-	if err != nil { // Kafka has it and the store hasn't: the next session replays it from the changelog
-		return fmt.Errorf("apply a committed transaction: %w", err)
+	if watch != nil {
+		watch(records)
 	}
-	return nil
+	return err
 }
 
-func (s *session[S]) discard(parts []*partition[S], batches []*pebble.Batch) {
-	for i, p := range parts {
+func (s *session[S]) discard(parts []*partition[S]) {
+	for _, p := range parts {
 		p.abort()
-		if batches[i] != nil {
-			batches[i].Close()
-		}
 	}
 }
 
 // abort takes a transaction back because of cause. It returns an error if the session can't go on.
-func (s *session[S]) abort(parts []*partition[S], batches []*pebble.Batch, cause error) error {
+func (s *session[S]) abort(parts []*partition[S], cause error) error {
 	r := s.r
 	r.metrics.transactions.WithLabelValues("aborted").Inc()
 	_, err := s.gts.End(r.txnCtx, kgo.TryAbort)
-	s.discard(parts, batches)
+	s.discard(parts)
 	if err != nil {
 		return errors.Join(cause, fmt.Errorf("abort a transaction: %w", err))
 	}
