@@ -1,0 +1,12 @@
+// Package samples holds data captured from real switches, for the demo and the tests.
+//
+// asterisk-22-run was captured from an Asterisk 22.10.1 that dialled 54 numbers on loopback; plan.csv says what each
+// number was meant to do. Its times are UTC.
+package samples
+
+import "embed"
+
+// Asterisk22 is the captured run: asterisk-22-run/Master.csv, queue_log, plan.csv and the rest.
+//
+//go:embed asterisk-22-run
+var Asterisk22 embed.FS
