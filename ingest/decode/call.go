@@ -1,6 +1,10 @@
 package decode
 
-import "github.com/ringfence/ringfence/event"
+import (
+	"slices"
+
+	"github.com/ringfence/ringfence/event"
+)
 
 func purposes() []string {
 	return []string{"sales", "retention", "care", "survey", "new_customer_followup", "complaint_followup", "new_business_followup",
@@ -205,3 +209,6 @@ func describeRecording(o *object) {
 	o.integer("size_bytes", false, 0, 0)
 	o.integer("duration_ms", false, 0, 0)
 }
+
+// IsPurpose tells whether a word is a purpose of a call.
+func IsPurpose(s string) bool { return slices.Contains(purposes(), s) }
