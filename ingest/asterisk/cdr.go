@@ -70,6 +70,7 @@ type CDR struct {
 	ready  []rows.Item
 	eof    bool
 	off    int64
+	width  int // columns of the row before
 
 	onGroup func(*group, rows.Call)
 }
@@ -220,6 +221,10 @@ func (c *CDR) parse(p rows.Pos) (*record, error) {
 		if len(f) < minColumns || len(f) > len(columns) {
 			return nil, fmt.Errorf("has %d columns, expected %d to %d (another layout needs --map with names)", len(f), minColumns, len(columns))
 		}
+		if p.Cut && c.width != 0 && len(f) != c.width {
+			return nil, fmt.Errorf("has %d columns, the row before %d: it is cut off", len(f), c.width)
+		}
+		c.width = len(f)
 		names = columns[:len(f)]
 	} else if len(f) != len(names) {
 		return nil, fmt.Errorf("has %d columns, expected %d", len(f), len(names))
