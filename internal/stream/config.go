@@ -56,7 +56,7 @@ type Config struct {
 	CacheEntries  int                     // decoded states kept in memory, over all partitions; default 200,000
 	BlockCache    int64                   // bytes of the store's own cache; default 64 MiB
 	MemTable      uint64                  // bytes of the store's write buffer; default 64 MiB
-	Session       time.Duration           // a process silent for so long loses its partitions; default 3 s, raised to the broker's group.min.session.timeout.ms
+	Session       time.Duration           // a process silent for so long loses its partitions; default 3 s, raised to 6 s or more if the brokers refuse it
 	TxnTimeout    time.Duration           // the broker aborts a transaction older than this; default 15 s
 	Tick          time.Duration           // timers are looked at this often when no record comes; default 200 ms
 	Drain         time.Duration           // what Run may take after ctx is done; default 10 s

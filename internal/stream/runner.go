@@ -25,6 +25,7 @@ type Runner[S any] struct {
 	txnID      string
 	instance   string
 	partitions int32
+	timeout    time.Duration // of the group session
 	store      *store
 	metrics    *metrics
 
@@ -64,7 +65,7 @@ func New[S any](def Definition[S], cfg Config) (*Runner[S], error) {
 		return nil, fmt.Errorf("processor %q: register metrics: %w", def.Name, err)
 	}
 	return &Runner[S]{
-		def: def, cfg: cfg, metrics: m,
+		def: def, cfg: cfg, metrics: m, timeout: cfg.Session,
 		log:       cfg.Logger.With("processor", def.Name),
 		dir:       filepath.Join(cfg.DataDir, "state", def.Name),
 		changelog: ChangelogTopic(def.Name),

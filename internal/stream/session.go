@@ -35,10 +35,6 @@ func (r *Runner[S]) session(ctx context.Context) error {
 	}
 	actx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	l, err := r.prepare(actx, admin)
-	timeout := r.cfg.Session
-	if err == nil {
-		timeout = r.sessionTimeout(actx, admin)
-	}
 	cancel()
 	admin.Close()
 	if err != nil {
@@ -49,7 +45,7 @@ func (r *Runner[S]) session(ctx context.Context) error {
 	sctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &session[S]{r: r, layout: l, ctx: sctx}
-	if err := s.open(timeout); err != nil {
+	if err := s.open(); err != nil {
 		return err
 	}
 	defer s.close(ctx, cancel)
@@ -60,7 +56,7 @@ func (r *Runner[S]) session(ctx context.Context) error {
 	return s.loop()
 }
 
-func (s *session[S]) open(timeout time.Duration) error {
+func (s *session[S]) open() error {
 	r := s.r
 	opts := []kgo.Opt{
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
@@ -74,8 +70,8 @@ func (s *session[S]) open(timeout time.Duration) error {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.Balancers(newTogether(r.def.Inputs)),
-		kgo.SessionTimeout(timeout),
-		kgo.HeartbeatInterval(timeout/6),
+		kgo.SessionTimeout(r.timeout),
+		kgo.HeartbeatInterval(r.timeout/6),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(s.assigned),
 		kgo.OnPartitionsRevoked(s.revoked),
@@ -84,6 +80,8 @@ func (s *session[S]) open(timeout time.Duration) error {
 		kgo.TransactionTimeout(r.cfg.TxnTimeout),
 		kgo.ProducerLinger(0),
 		kgo.MaxBufferedRecords(1<<20),
+		kgo.MetadataMinAge(100*time.Millisecond), // a partition's new leader is looked for at once
+		kgo.RetryBackoffFn(func(n int) time.Duration { return min(10*time.Millisecond<<min(n, 10), time.Second) }),
 		kgo.RecordPartitioner(placement()),
 		kgo.WithLogger(clientLog{r.log}),
 	)
@@ -337,6 +335,15 @@ func (s *session[S]) wait() time.Duration {
 	return max(d, 0)
 }
 
+// raiseTimeout makes the session as long as the brokers allow: Kafka's default for the shortest is 6 s.
+func (r *Runner[S]) raiseTimeout() {
+	was := r.timeout
+	if r.timeout = 6 * time.Second; was >= r.timeout {
+		r.timeout = 2 * was
+	}
+	r.log.Warn("the brokers allow no such short session (group.min.session.timeout.ms): a killed process's partitions wait longer", "wanted", was, "now", r.timeout)
+}
+
 // pollError says whether a poll's errors end the session.
 func (s *session[S]) pollError(fetches kgo.Fetches) error {
 	for _, e := range fetches.Errors() {
@@ -346,6 +353,9 @@ func (s *session[S]) pollError(fetches kgo.Fetches) error {
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		case errors.As(err, &lost):
 			s.r.log.Error("input records are gone from the topic before they were read", "err", err)
+		case errors.Is(err, kerr.InvalidSessionTimeout):
+			s.r.raiseTimeout()
+			return fmt.Errorf("join the group: %w", err)
 		case errors.As(err, &group) && !errors.Is(err, kerr.FencedInstanceID):
 			s.r.log.Warn("the group session broke, joining again", "err", err)
 			s.r.note(err.Error())

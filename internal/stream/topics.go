@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -122,35 +121,4 @@ func (r *Runner[S]) makeChangelog(ctx context.Context, cl *kgo.Client, n int32) 
 		}
 	}
 	return nil
-}
-
-// sessionTimeout raises the configured one to what the brokers allow.
-func (r *Runner[S]) sessionTimeout(ctx context.Context, cl *kgo.Client) time.Duration {
-	const name = "group.min.session.timeout.ms"
-	want := r.cfg.Session
-	meta, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, cl)
-	if err != nil || len(meta.Brokers) == 0 {
-		return want
-	}
-	req := kmsg.NewPtrDescribeConfigsRequest()
-	res := kmsg.NewDescribeConfigsRequestResource()
-	res.ResourceType, res.ResourceName, res.ConfigNames = kmsg.ConfigResourceTypeBroker, strconv.Itoa(int(meta.Brokers[0].NodeID)), []string{name}
-	req.Resources = append(req.Resources, res)
-	resp, err := req.RequestWith(ctx, cl)
-	if err != nil {
-		return want
-	}
-	for _, res := range resp.Resources {
-		for _, c := range res.Configs {
-			if c.Name != name || c.Value == nil {
-				continue
-			}
-			if ms, err := strconv.ParseInt(*c.Value, 10, 64); err == nil && time.Duration(ms)*time.Millisecond > want {
-				least := time.Duration(ms) * time.Millisecond
-				r.log.Warn("the brokers allow no shorter session: a killed process's partitions wait that long", "session", least, "wanted", want, "broker_setting", name)
-				return least
-			}
-		}
-	}
-	return want
 }
