@@ -270,3 +270,16 @@ func (b *broker) read(topic string, n int) []*kgo.Record {
 		fs.EachRecord(func(r *kgo.Record) { out = append(out, r) })
 	}
 }
+
+// say produces one record.
+func (b *broker) say(key, value string) {
+	b.t.Helper()
+	rec := &kgo.Record{Topic: inTopic, Key: []byte(key), Value: []byte(value), Partition: byKey}
+	if err := b.cl.ProduceSync(context.Background(), rec).FirstErr(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func testConfig(dir string) Config {
+	return Config{Kafka: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, DataDir: dir, MemTable: 1 << 20, BlockCache: 1 << 20}
+}

@@ -95,7 +95,9 @@ func TestKillOneOfTwo(t *testing.T) {
 	b.kill(c1)
 	killed := time.Now()
 	b.check(o)
-	if took := time.Since(killed); took > 8*time.Second {
-		t.Errorf("the survivor took %v", took)
+	took := time.Since(killed)
+	t.Logf("took over, and all was decided, after %v", took)
+	if took > 5*time.Second {
+		t.Errorf("that is more than 5 s")
 	}
 }
