@@ -1,0 +1,113 @@
+// Package policy reads contact policies (CONTRACT.md section 4): YAML files of rules that say how often, how soon and
+// when a customer may be called. A policy that does not parse, repeats an id or names an unknown field is refused with
+// file, line, column and what was expected. Shipped presets are policies like any other (REQUIREMENTS.md A and P).
+package policy
+
+import (
+	"fmt"
+	"time"
+)
+
+// Policy is a read and checked policy.
+type Policy struct {
+	Name    string
+	Version int
+	Zone    *time.Location // of customers who have none
+	Rules   []*Rule        // enabled ones, in order
+}
+
+// Ref names the policy and its version, as written on every decision.
+func (p *Policy) Ref() string { return fmt.Sprintf("%s@%d", p.Name, p.Version) }
+
+// Kind of a rule.
+type Kind int
+
+const (
+	Limit Kind = iota + 1
+	Gap
+	NeverAfter
+	Hours
+	List
+	Require
+)
+
+// Rule is one rule; which fields are set depends on Kind.
+type Rule struct {
+	ID   string
+	Name string
+	Kind Kind
+	When When
+	Per  Per
+
+	N     int    // Limit, NeverAfter
+	Event Filter // Limit: count; Gap: since; NeverAfter: of
+	In    Window // Limit
+	Gap   Span   // Gap
+
+	Hours    []Open // Hours
+	Holidays map[int64]bool
+
+	List string // List
+
+	Plan       []string // Require; "any" = any plan
+	NeedPlan   bool
+	Recording  bool
+	OnList     string
+	CallerIDs  []string
+	NeedCaller bool
+}
+
+// When says which requests a rule concerns; an empty list concerns all.
+type When struct {
+	Segment, Purpose, Campaign, Group, Plan, Tariff, Partner, Region, Product []string
+	GuaranteedAgent                                                           *bool
+}
+
+// Per says what is counted together.
+type Per int
+
+const (
+	PerCustomer Per = iota
+	PerProduct
+	PerCampaign
+	PerNumber
+)
+
+// Window is the stretch of time a limit counts in.
+type Window struct {
+	Rolling  Span
+	Calendar string // day, week, month, year; "" = rolling
+}
+
+// Span is a duration: calendar months, or milliseconds.
+type Span struct {
+	Months int
+	MS     int64
+	Text   string
+}
+
+// EventKind is what can be counted or waited for.
+type EventKind int
+
+const (
+	Call EventKind = iota + 1
+	Refusal
+	Cancellation
+	Complaint
+)
+
+// Filter picks events.
+type Filter struct {
+	Event                                                EventKind
+	Direction, Purpose, AnsweredBy, Outcome, CampaignIDs []string
+	Answered                                             *bool
+	Bridged                                              bool // conversation
+	AnyDirection                                         bool
+	Text                                                 string
+}
+
+// Open is one span of the week, in milliseconds of the local day.
+type Open struct {
+	Days     [7]bool // Sunday first, as time.Weekday
+	From, To int64
+}
