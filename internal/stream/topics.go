@@ -23,6 +23,7 @@ func (e *refusal) Unwrap() error { return e.err }
 type layout struct {
 	partitions int32
 	topicID    [16]byte // of the changelog
+	inputs     map[string][16]byte
 }
 
 // prepare checks the inputs and makes the changelog if it isn't there.
@@ -68,7 +69,11 @@ func (r *Runner[S]) prepare(ctx context.Context, cl *kgo.Client) (layout, error)
 	if err := r.store.checkPartitions(n); err != nil {
 		return layout{}, &refusal{fmt.Errorf("%s: %w", r.def.Name, err)}
 	}
-	return layout{partitions: n, topicID: log.TopicID}, nil
+	l := layout{partitions: n, topicID: log.TopicID, inputs: map[string][16]byte{}}
+	for _, in := range r.def.Inputs {
+		l.inputs[in] = topics[in].TopicID
+	}
+	return l, nil
 }
 
 func describe(ctx context.Context, cl *kgo.Client, names []string) (map[string]kmsg.MetadataResponseTopic, error) {

@@ -155,7 +155,7 @@ func (s *session[S]) pinOffsets(parts []*partition[S]) error {
 				continue
 			}
 			t := kmsg.NewTxnOffsetCommitRequestTopic()
-			t.Topic = in
+			t.Topic, t.TopicID = in, s.layout.inputs[in]
 			tp := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 			tp.Partition, tp.Offset, tp.LeaderEpoch = p.id, at.Offset, at.Epoch
 			t.Partitions = append(t.Partitions, tp)
