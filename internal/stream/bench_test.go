@@ -130,3 +130,64 @@ func (b *broker) runtimeRate(name string, n int) float64 {
 	}
 	return float64(n) / took.Seconds()
 }
+
+// BenchmarkLatency sends 5,000 records a second and measures from Produce to the output, read committed.
+func BenchmarkLatency(b *testing.B) {
+	rate, n := envInt("BENCH_RATE", 5000), envInt("BENCH_LATENCY_RECORDS", 25_000)
+	for b.Loop() {
+		br := newBroker(b, 4)
+		o := newOracle()
+		br.feed(o, 1000, 1000)
+		start(b, tallyDef("latency"), br.config(b.TempDir(), "a"))
+		br.check(o)
+		took := br.latencies(rate, n)
+		slices.Sort(took)
+		for _, q := range []struct {
+			name string
+			at   float64
+		}{{"p50-ms", .5}, {"p99-ms", .99}, {"p99.9-ms", .999}} {
+			b.ReportMetric(took[int(q.at*float64(len(took)-1))].Seconds()*1000, q.name)
+		}
+	}
+}
+
+func (b *broker) latencies(rate, n int) []time.Duration {
+	b.t.Helper()
+	cl := b.client(kgo.ConsumeTopics(outTopic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()))
+	producer := b.client(kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.DisableIdempotentWrite(), kgo.RequiredAcks(kgo.LeaderAck()))
+	// One record and back, so that the reader stands at the end.
+	cl.PollFetches(contextFor(100 * time.Millisecond))
+	sent := make([]time.Time, n)
+	began := time.Now()
+	go func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for i := 0; i < n; {
+			for due := int(time.Since(began).Seconds() * float64(rate)); i < min(due, n); i++ {
+				sent[i] = time.Now()
+				producer.Produce(context.Background(), &kgo.Record{
+					Topic: inTopic, Key: []byte("key-" + strconv.Itoa(i)), Value: strconv.AppendInt(nil, int64(i), 10), Partition: byKey,
+				}, nil)
+			}
+			<-tick.C
+		}
+	}()
+	took := make([]time.Duration, 0, n)
+	for len(took) < n {
+		fs := cl.PollFetches(context.Background())
+		now := time.Now()
+		fs.EachRecord(func(r *kgo.Record) {
+			i, err := strconv.Atoi(string(r.Value[2:])) // "1:<i>": every key has one record
+			if err == nil && len(r.Key) > 4 {
+				took = append(took, now.Sub(sent[i]))
+			}
+		})
+	}
+	return took
+}
+
+func contextFor(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
