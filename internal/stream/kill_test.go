@@ -20,7 +20,7 @@ func childMain() int {
 	f := strings.Split(os.Getenv(childEnv), "|")
 	r, err := New(tallyDef("kill"), Config{
 		Kafka: []kgo.Opt{kgo.SeedBrokers(f[0])}, DataDir: f[1], InstanceID: f[2], Session: time.Second, MaxPoll: 200, MemTable: 1 << 20,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: childLevel()})),
 	})
 	if err != nil {
 		slog.Error("new", "err", err)
@@ -100,4 +100,11 @@ func TestKillOneOfTwo(t *testing.T) {
 	if took > 5*time.Second {
 		t.Errorf("that is more than 5 s")
 	}
+}
+
+func childLevel() slog.Level {
+	if os.Getenv("RINGFENCE_TEST_LOG") == "-4" {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }

@@ -70,6 +70,7 @@ type partition[S any] struct {
 	lag       map[string]int64
 	stop      func()        // ends its recovery
 	done      chan struct{} // closed when the recovery has ended
+	fenced    chan struct{} // closed when no other process has a transaction open here
 	retryAt   time.Time     // paused after a failure until then
 	polled    map[string]int64
 
@@ -88,7 +89,7 @@ type run struct {
 func newPartition[S any](r *Runner[S], id int32, entries int) *partition[S] {
 	p := &partition[S]{
 		r: r, id: id, spill: map[string]*entry[S]{}, txn: 1, due: math.MinInt64, flushed: time.Now(),
-		lag: map[string]int64{}, polled: map[string]int64{}, done: make(chan struct{}),
+		lag: map[string]int64{}, polled: map[string]int64{}, done: make(chan struct{}), fenced: make(chan struct{}),
 	}
 	p.ctx = NewContext[S](p)
 	p.cache, _ = simplelru.NewLRU(max(entries, 1), func(key string, e *entry[S]) {

@@ -89,6 +89,7 @@ func (c *recovery[S]) run(ctx context.Context) (records int64, err error) {
 	if stable < end {
 		c.fenceOthers(ctx)
 	}
+	c.p.fence()
 	m, full, err := c.start(low, end)
 	if err != nil {
 		return 0, err
@@ -309,6 +310,15 @@ func (c *recovery[S]) fenceOthers(ctx context.Context) {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}
 		c.r.log.Info("ended the open transaction of the partition's last owner", "partition", c.p.id, "transactional_id", id, "err", err)
+	}
+}
+
+// fence notes that other processes' transactions are ended.
+func (p *partition[S]) fence() {
+	select {
+	case <-p.fenced:
+	default:
+		close(p.fenced)
 	}
 }
 

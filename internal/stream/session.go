@@ -78,6 +78,7 @@ func (s *session[S]) open() error {
 		kgo.OnPartitionsLost(s.revoked),
 		kgo.TransactionalID(r.txnID),
 		kgo.TransactionTimeout(r.cfg.TxnTimeout),
+		kgo.FetchMaxWait(250*time.Millisecond), // a partition that comes back waits for the fetch under way without it
 		kgo.ProducerLinger(0),
 		kgo.MaxBufferedRecords(1<<20),
 		kgo.MetadataMinAge(100*time.Millisecond), // a partition's new leader is looked for at once
@@ -136,11 +137,27 @@ func (s *session[S]) leave() {
 
 // assigned runs between transactions. The new partitions stay paused until they are recovered.
 func (s *session[S]) assigned(_ context.Context, cl *kgo.Client, got map[string][]int32) {
+	added := s.take(cl, got)
+	// The client asks for the committed offsets next, and while a transaction of the last owner stands open it is
+	// told to ask again in a second: end them first.
+	limit := time.NewTimer(500 * time.Millisecond)
+	defer limit.Stop()
+	for _, p := range added {
+		select {
+		case <-p.fenced:
+		case <-p.done:
+		case <-limit.C:
+			return
+		}
+	}
+}
+
+// take begins the recovery of new partitions.
+func (s *session[S]) take(cl *kgo.Client, got map[string][]int32) (added []*partition[S]) {
 	r := s.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.joined = true
-	var added []*partition[S]
 	for _, ps := range got {
 		for _, id := range ps {
 			if r.parts[id] == nil {
@@ -177,6 +194,7 @@ func (s *session[S]) assigned(_ context.Context, cl *kgo.Client, got map[string]
 			cl.ResumeFetchPartitions(s.inputs(p.id))
 		})
 	}
+	return added
 }
 
 func (s *session[S]) revoked(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
