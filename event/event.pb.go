@@ -1460,6 +1460,7 @@ type HistoryGrant struct {
 	Events        [][]byte               `protobuf:"bytes,3,rep,name=events,proto3" json:"events,omitempty"` // serialized CustomerEvent
 	FromCustomer  string                 `protobuf:"bytes,4,opt,name=from_customer,json=fromCustomer,proto3" json:"from_customer,omitempty"`
 	Remaining     int32                  `protobuf:"varint,5,opt,name=remaining,proto3" json:"remaining,omitempty"` // further grants of the same claim that follow
+	Permits       []*PermitState         `protobuf:"bytes,6,rep,name=permits,proto3" json:"permits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1527,6 +1528,13 @@ func (x *HistoryGrant) GetRemaining() int32 {
 		return x.Remaining
 	}
 	return 0
+}
+
+func (x *HistoryGrant) GetPermits() []*PermitState {
+	if x != nil {
+		return x.Permits
+	}
+	return nil
 }
 
 // PermitEvent is the value of ringfence.permit-decisions.
@@ -4372,6 +4380,679 @@ func (x *ImportMark) GetState() []byte {
 	return nil
 }
 
+// CustomerState is what contactcap keeps under a customer's key; under "n:"+hash it is the register of that number too.
+type CustomerState struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Calls          []*CallState           `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"` // by started_at
+	Permits        []*PermitState         `protobuf:"bytes,2,rep,name=permits,proto3" json:"permits,omitempty"`
+	Changes        []*ChangeState         `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"` // by at, then arrival
+	Complaints     []*ComplaintState      `protobuf:"bytes,4,rep,name=complaints,proto3" json:"complaints,omitempty"`
+	Seen           []uint64               `protobuf:"fixed64,5,rep,packed,name=seen,proto3" json:"seen,omitempty"`                                  // hashes of the event ids already counted
+	WaitingUpdates [][]byte               `protobuf:"bytes,6,rep,name=waiting_updates,json=waitingUpdates,proto3" json:"waiting_updates,omitempty"` // CustomerEvents of calls that have not come
+	Answers        []*Answer              `protobuf:"bytes,7,rep,name=answers,proto3" json:"answers,omitempty"`                                     // of the last 24 h
+	Owners         []*Ownership           `protobuf:"bytes,8,rep,name=owners,proto3" json:"owners,omitempty"`                                       // of the number, when this is one's register
+	Claims         []*Claim               `protobuf:"bytes,9,rep,name=claims,proto3" json:"claims,omitempty"`                                       // history on its way here
+	Deferred       [][]byte               `protobuf:"bytes,10,rep,name=deferred,proto3" json:"deferred,omitempty"`                                  // CustomerEvents that wait for it
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CustomerState) Reset() {
+	*x = CustomerState{}
+	mi := &file_event_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomerState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomerState) ProtoMessage() {}
+
+func (x *CustomerState) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomerState.ProtoReflect.Descriptor instead.
+func (*CustomerState) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *CustomerState) GetCalls() []*CallState {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *CustomerState) GetPermits() []*PermitState {
+	if x != nil {
+		return x.Permits
+	}
+	return nil
+}
+
+func (x *CustomerState) GetChanges() []*ChangeState {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *CustomerState) GetComplaints() []*ComplaintState {
+	if x != nil {
+		return x.Complaints
+	}
+	return nil
+}
+
+func (x *CustomerState) GetSeen() []uint64 {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *CustomerState) GetWaitingUpdates() [][]byte {
+	if x != nil {
+		return x.WaitingUpdates
+	}
+	return nil
+}
+
+func (x *CustomerState) GetAnswers() []*Answer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *CustomerState) GetOwners() []*Ownership {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
+func (x *CustomerState) GetClaims() []*Claim {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+func (x *CustomerState) GetDeferred() [][]byte {
+	if x != nil {
+		return x.Deferred
+	}
+	return nil
+}
+
+type CallState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`                      // as merged so far
+	EventId       string                 `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"` // of the first version
+	Fields        []*FieldTime           `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`                  // fields set at another time than call.updated_at
+	Verdict       string                 `protobuf:"bytes,4,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Violations    []string               `protobuf:"bytes,5,rep,name=violations,proto3" json:"violations,omitempty"`
+	Revision      uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	ByNumber      bool                   `protobuf:"varint,7,opt,name=by_number,json=byNumber,proto3" json:"by_number,omitempty"`
+	Policy        string                 `protobuf:"bytes,8,opt,name=policy,proto3" json:"policy,omitempty"`
+	BaseAt        int64                  `protobuf:"varint,9,opt,name=base_at,json=baseAt,proto3" json:"base_at,omitempty"` // updated_at of the fields not listed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallState) Reset() {
+	*x = CallState{}
+	mi := &file_event_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallState) ProtoMessage() {}
+
+func (x *CallState) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallState.ProtoReflect.Descriptor instead.
+func (*CallState) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *CallState) GetCall() *Call {
+	if x != nil {
+		return x.Call
+	}
+	return nil
+}
+
+func (x *CallState) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *CallState) GetFields() []*FieldTime {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *CallState) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *CallState) GetViolations() []string {
+	if x != nil {
+		return x.Violations
+	}
+	return nil
+}
+
+func (x *CallState) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *CallState) GetByNumber() bool {
+	if x != nil {
+		return x.ByNumber
+	}
+	return false
+}
+
+func (x *CallState) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *CallState) GetBaseAt() int64 {
+	if x != nil {
+		return x.BaseAt
+	}
+	return 0
+}
+
+type FieldTime struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Field         int32                  `protobuf:"varint,1,opt,name=field,proto3" json:"field,omitempty"`
+	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldTime) Reset() {
+	*x = FieldTime{}
+	mi := &file_event_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldTime) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldTime) ProtoMessage() {}
+
+func (x *FieldTime) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldTime.ProtoReflect.Descriptor instead.
+func (*FieldTime) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *FieldTime) GetField() int32 {
+	if x != nil {
+		return x.Field
+	}
+	return 0
+}
+
+func (x *FieldTime) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+type PermitState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PermitId      string                 `protobuf:"bytes,1,opt,name=permit_id,json=permitId,proto3" json:"permit_id,omitempty"`
+	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`
+	ExpiresAt     int64                  `protobuf:"varint,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Purpose       string                 `protobuf:"bytes,4,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	CampaignId    string                 `protobuf:"bytes,5,opt,name=campaign_id,json=campaignId,proto3" json:"campaign_id,omitempty"`
+	Products      []string               `protobuf:"bytes,6,rep,name=products,proto3" json:"products,omitempty"`
+	NumberHash    string                 `protobuf:"bytes,7,opt,name=number_hash,json=numberHash,proto3" json:"number_hash,omitempty"`
+	State         string                 `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`                           // "" = out, used, released
+	DecidedAt     int64                  `protobuf:"varint,9,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"` // stream time
+	Orphaned      bool                   `protobuf:"varint,10,opt,name=orphaned,proto3" json:"orphaned,omitempty"`
+	CallId        string                 `protobuf:"bytes,11,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	RequestId     string                 `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	ByNumber      bool                   `protobuf:"varint,13,opt,name=by_number,json=byNumber,proto3" json:"by_number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PermitState) Reset() {
+	*x = PermitState{}
+	mi := &file_event_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PermitState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PermitState) ProtoMessage() {}
+
+func (x *PermitState) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PermitState.ProtoReflect.Descriptor instead.
+func (*PermitState) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *PermitState) GetPermitId() string {
+	if x != nil {
+		return x.PermitId
+	}
+	return ""
+}
+
+func (x *PermitState) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *PermitState) GetExpiresAt() int64 {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return 0
+}
+
+func (x *PermitState) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *PermitState) GetCampaignId() string {
+	if x != nil {
+		return x.CampaignId
+	}
+	return ""
+}
+
+func (x *PermitState) GetProducts() []string {
+	if x != nil {
+		return x.Products
+	}
+	return nil
+}
+
+func (x *PermitState) GetNumberHash() string {
+	if x != nil {
+		return x.NumberHash
+	}
+	return ""
+}
+
+func (x *PermitState) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *PermitState) GetDecidedAt() int64 {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return 0
+}
+
+func (x *PermitState) GetOrphaned() bool {
+	if x != nil {
+		return x.Orphaned
+	}
+	return false
+}
+
+func (x *PermitState) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *PermitState) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *PermitState) GetByNumber() bool {
+	if x != nil {
+		return x.ByNumber
+	}
+	return false
+}
+
+type ChangeState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Change        *CustomerUpdate        `protobuf:"bytes,1,opt,name=change,proto3" json:"change,omitempty"`
+	EventId       string                 `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeState) Reset() {
+	*x = ChangeState{}
+	mi := &file_event_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeState) ProtoMessage() {}
+
+func (x *ChangeState) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeState.ProtoReflect.Descriptor instead.
+func (*ChangeState) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ChangeState) GetChange() *CustomerUpdate {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *ChangeState) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+type ComplaintState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Complaint     *Complaint             `protobuf:"bytes,1,opt,name=complaint,proto3" json:"complaint,omitempty"` // fields of its events, the later non-empty one wins
+	FirstAt       int64                  `protobuf:"varint,2,opt,name=first_at,json=firstAt,proto3" json:"first_at,omitempty"`
+	FirstEventId  string                 `protobuf:"bytes,3,opt,name=first_event_id,json=firstEventId,proto3" json:"first_event_id,omitempty"`
+	VerdictAt     int64                  `protobuf:"varint,4,opt,name=verdict_at,json=verdictAt,proto3" json:"verdict_at,omitempty"`
+	Rejected      bool                   `protobuf:"varint,5,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	SeriousAt     int64                  `protobuf:"varint,6,opt,name=serious_at,json=seriousAt,proto3" json:"serious_at,omitempty"`
+	ByNumber      bool                   `protobuf:"varint,7,opt,name=by_number,json=byNumber,proto3" json:"by_number,omitempty"`
+	NumberHash    string                 `protobuf:"bytes,8,opt,name=number_hash,json=numberHash,proto3" json:"number_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ComplaintState) Reset() {
+	*x = ComplaintState{}
+	mi := &file_event_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComplaintState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComplaintState) ProtoMessage() {}
+
+func (x *ComplaintState) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComplaintState.ProtoReflect.Descriptor instead.
+func (*ComplaintState) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ComplaintState) GetComplaint() *Complaint {
+	if x != nil {
+		return x.Complaint
+	}
+	return nil
+}
+
+func (x *ComplaintState) GetFirstAt() int64 {
+	if x != nil {
+		return x.FirstAt
+	}
+	return 0
+}
+
+func (x *ComplaintState) GetFirstEventId() string {
+	if x != nil {
+		return x.FirstEventId
+	}
+	return ""
+}
+
+func (x *ComplaintState) GetVerdictAt() int64 {
+	if x != nil {
+		return x.VerdictAt
+	}
+	return 0
+}
+
+func (x *ComplaintState) GetRejected() bool {
+	if x != nil {
+		return x.Rejected
+	}
+	return false
+}
+
+func (x *ComplaintState) GetSeriousAt() int64 {
+	if x != nil {
+		return x.SeriousAt
+	}
+	return 0
+}
+
+func (x *ComplaintState) GetByNumber() bool {
+	if x != nil {
+		return x.ByNumber
+	}
+	return false
+}
+
+func (x *ComplaintState) GetNumberHash() string {
+	if x != nil {
+		return x.NumberHash
+	}
+	return ""
+}
+
+type Answer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Decision      *PermitDecision        `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
+	DecidedAt     int64                  `protobuf:"varint,2,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_event_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Answer) GetDecision() *PermitDecision {
+	if x != nil {
+		return x.Decision
+	}
+	return nil
+}
+
+func (x *Answer) GetDecidedAt() int64 {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return 0
+}
+
+type Claim struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ClaimId       string                 `protobuf:"bytes,1,opt,name=claim_id,json=claimId,proto3" json:"claim_id,omitempty"`
+	Outstanding   int32                  `protobuf:"varint,2,opt,name=outstanding,proto3" json:"outstanding,omitempty"` // grants that still come
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Claim) Reset() {
+	*x = Claim{}
+	mi := &file_event_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Claim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Claim) ProtoMessage() {}
+
+func (x *Claim) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Claim.ProtoReflect.Descriptor instead.
+func (*Claim) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Claim) GetClaimId() string {
+	if x != nil {
+		return x.ClaimId
+	}
+	return ""
+}
+
+func (x *Claim) GetOutstanding() int32 {
+	if x != nil {
+		return x.Outstanding
+	}
+	return 0
+}
+
 var File_event_proto protoreflect.FileDescriptor
 
 const file_event_proto_rawDesc = "" +
@@ -4567,14 +5248,15 @@ const file_event_proto_rawDesc = "" +
 	"\bclaimant\x18\x02 \x01(\tR\bclaimant\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\x03R\x04from\x12\x14\n" +
 	"\x05until\x18\x04 \x01(\x03R\x05until\x12\x19\n" +
-	"\bclaim_id\x18\x05 \x01(\tR\aclaimId\"\xa5\x01\n" +
+	"\bclaim_id\x18\x05 \x01(\tR\aclaimId\"\xdd\x01\n" +
 	"\fHistoryGrant\x12\x19\n" +
 	"\bclaim_id\x18\x01 \x01(\tR\aclaimId\x12\x1f\n" +
 	"\vnumber_hash\x18\x02 \x01(\tR\n" +
 	"numberHash\x12\x16\n" +
 	"\x06events\x18\x03 \x03(\fR\x06events\x12#\n" +
 	"\rfrom_customer\x18\x04 \x01(\tR\ffromCustomer\x12\x1c\n" +
-	"\tremaining\x18\x05 \x01(\x05R\tremaining\"\xcd\x02\n" +
+	"\tremaining\x18\x05 \x01(\x05R\tremaining\x126\n" +
+	"\apermits\x18\x06 \x03(\v2\x1c.ringfence.event.PermitStateR\apermits\"\xcd\x02\n" +
 	"\vPermitEvent\x123\n" +
 	"\breply_to\x18\x01 \x01(\v2\x18.ringfence.event.ReplyToR\areplyTo\x12=\n" +
 	"\bdecision\x18\x02 \x01(\v2\x1f.ringfence.event.PermitDecisionH\x00R\bdecision\x127\n" +
@@ -4906,7 +5588,78 @@ const file_event_proto_rawDesc = "" +
 	"\x02at\x18\b \x01(\x03R\x02at\x12\x1a\n" +
 	"\bcomplete\x18\t \x01(\bR\bcomplete\x12\x14\n" +
 	"\x05state\x18\n" +
-	" \x01(\fR\x05stateB,Z*github.com/ringfence/ringfence/event;eventb\x06proto3"
+	" \x01(\fR\x05state\"\xe2\x03\n" +
+	"\rCustomerState\x120\n" +
+	"\x05calls\x18\x01 \x03(\v2\x1a.ringfence.event.CallStateR\x05calls\x126\n" +
+	"\apermits\x18\x02 \x03(\v2\x1c.ringfence.event.PermitStateR\apermits\x126\n" +
+	"\achanges\x18\x03 \x03(\v2\x1c.ringfence.event.ChangeStateR\achanges\x12?\n" +
+	"\n" +
+	"complaints\x18\x04 \x03(\v2\x1f.ringfence.event.ComplaintStateR\n" +
+	"complaints\x12\x12\n" +
+	"\x04seen\x18\x05 \x03(\x06R\x04seen\x12'\n" +
+	"\x0fwaiting_updates\x18\x06 \x03(\fR\x0ewaitingUpdates\x121\n" +
+	"\aanswers\x18\a \x03(\v2\x17.ringfence.event.AnswerR\aanswers\x122\n" +
+	"\x06owners\x18\b \x03(\v2\x1a.ringfence.event.OwnershipR\x06owners\x12.\n" +
+	"\x06claims\x18\t \x03(\v2\x16.ringfence.event.ClaimR\x06claims\x12\x1a\n" +
+	"\bdeferred\x18\n" +
+	" \x03(\fR\bdeferred\"\xa9\x02\n" +
+	"\tCallState\x12)\n" +
+	"\x04call\x18\x01 \x01(\v2\x15.ringfence.event.CallR\x04call\x12\x19\n" +
+	"\bevent_id\x18\x02 \x01(\tR\aeventId\x122\n" +
+	"\x06fields\x18\x03 \x03(\v2\x1a.ringfence.event.FieldTimeR\x06fields\x12\x18\n" +
+	"\averdict\x18\x04 \x01(\tR\averdict\x12\x1e\n" +
+	"\n" +
+	"violations\x18\x05 \x03(\tR\n" +
+	"violations\x12\x1a\n" +
+	"\brevision\x18\x06 \x01(\x04R\brevision\x12\x1b\n" +
+	"\tby_number\x18\a \x01(\bR\bbyNumber\x12\x16\n" +
+	"\x06policy\x18\b \x01(\tR\x06policy\x12\x17\n" +
+	"\abase_at\x18\t \x01(\x03R\x06baseAt\"1\n" +
+	"\tFieldTime\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\x05R\x05field\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\"\xf7\x02\n" +
+	"\vPermitState\x12\x1b\n" +
+	"\tpermit_id\x18\x01 \x01(\tR\bpermitId\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x1d\n" +
+	"\n" +
+	"expires_at\x18\x03 \x01(\x03R\texpiresAt\x12\x18\n" +
+	"\apurpose\x18\x04 \x01(\tR\apurpose\x12\x1f\n" +
+	"\vcampaign_id\x18\x05 \x01(\tR\n" +
+	"campaignId\x12\x1a\n" +
+	"\bproducts\x18\x06 \x03(\tR\bproducts\x12\x1f\n" +
+	"\vnumber_hash\x18\a \x01(\tR\n" +
+	"numberHash\x12\x14\n" +
+	"\x05state\x18\b \x01(\tR\x05state\x12\x1d\n" +
+	"\n" +
+	"decided_at\x18\t \x01(\x03R\tdecidedAt\x12\x1a\n" +
+	"\borphaned\x18\n" +
+	" \x01(\bR\borphaned\x12\x17\n" +
+	"\acall_id\x18\v \x01(\tR\x06callId\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\f \x01(\tR\trequestId\x12\x1b\n" +
+	"\tby_number\x18\r \x01(\bR\bbyNumber\"a\n" +
+	"\vChangeState\x127\n" +
+	"\x06change\x18\x01 \x01(\v2\x1f.ringfence.event.CustomerUpdateR\x06change\x12\x19\n" +
+	"\bevent_id\x18\x02 \x01(\tR\aeventId\"\xa3\x02\n" +
+	"\x0eComplaintState\x128\n" +
+	"\tcomplaint\x18\x01 \x01(\v2\x1a.ringfence.event.ComplaintR\tcomplaint\x12\x19\n" +
+	"\bfirst_at\x18\x02 \x01(\x03R\afirstAt\x12$\n" +
+	"\x0efirst_event_id\x18\x03 \x01(\tR\ffirstEventId\x12\x1d\n" +
+	"\n" +
+	"verdict_at\x18\x04 \x01(\x03R\tverdictAt\x12\x1a\n" +
+	"\brejected\x18\x05 \x01(\bR\brejected\x12\x1d\n" +
+	"\n" +
+	"serious_at\x18\x06 \x01(\x03R\tseriousAt\x12\x1b\n" +
+	"\tby_number\x18\a \x01(\bR\bbyNumber\x12\x1f\n" +
+	"\vnumber_hash\x18\b \x01(\tR\n" +
+	"numberHash\"d\n" +
+	"\x06Answer\x12;\n" +
+	"\bdecision\x18\x01 \x01(\v2\x1f.ringfence.event.PermitDecisionR\bdecision\x12\x1d\n" +
+	"\n" +
+	"decided_at\x18\x02 \x01(\x03R\tdecidedAt\"D\n" +
+	"\x05Claim\x12\x19\n" +
+	"\bclaim_id\x18\x01 \x01(\tR\aclaimId\x12 \n" +
+	"\voutstanding\x18\x02 \x01(\x05R\voutstandingB,Z*github.com/ringfence/ringfence/event;eventb\x06proto3"
 
 var (
 	file_event_proto_rawDescOnce sync.Once
@@ -4920,7 +5673,7 @@ func file_event_proto_rawDescGZIP() []byte {
 	return file_event_proto_rawDescData
 }
 
-var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_event_proto_goTypes = []any{
 	(*CustomerEvent)(nil),   // 0: ringfence.event.CustomerEvent
 	(*Call)(nil),            // 1: ringfence.event.Call
@@ -4959,10 +5712,18 @@ var file_event_proto_goTypes = []any{
 	(*Ownership)(nil),       // 34: ringfence.event.Ownership
 	(*DeadLetter)(nil),      // 35: ringfence.event.DeadLetter
 	(*ImportMark)(nil),      // 36: ringfence.event.ImportMark
-	nil,                     // 37: ringfence.event.CustomerUpdate.ListsEntry
-	nil,                     // 38: ringfence.event.CustomerUpdate.ProductsEntry
-	nil,                     // 39: ringfence.event.Lead.AttributesEntry
-	nil,                     // 40: ringfence.event.CampaignPartial.AgentsEntry
+	(*CustomerState)(nil),   // 37: ringfence.event.CustomerState
+	(*CallState)(nil),       // 38: ringfence.event.CallState
+	(*FieldTime)(nil),       // 39: ringfence.event.FieldTime
+	(*PermitState)(nil),     // 40: ringfence.event.PermitState
+	(*ChangeState)(nil),     // 41: ringfence.event.ChangeState
+	(*ComplaintState)(nil),  // 42: ringfence.event.ComplaintState
+	(*Answer)(nil),          // 43: ringfence.event.Answer
+	(*Claim)(nil),           // 44: ringfence.event.Claim
+	nil,                     // 45: ringfence.event.CustomerUpdate.ListsEntry
+	nil,                     // 46: ringfence.event.CustomerUpdate.ProductsEntry
+	nil,                     // 47: ringfence.event.Lead.AttributesEntry
+	nil,                     // 48: ringfence.event.CampaignPartial.AgentsEntry
 }
 var file_event_proto_depIdxs = []int32{
 	1,  // 0: ringfence.event.CustomerEvent.call:type_name -> ringfence.event.Call
@@ -4974,32 +5735,45 @@ var file_event_proto_depIdxs = []int32{
 	9,  // 6: ringfence.event.CustomerEvent.history_claim:type_name -> ringfence.event.HistoryClaim
 	10, // 7: ringfence.event.CustomerEvent.history_grant:type_name -> ringfence.event.HistoryGrant
 	2,  // 8: ringfence.event.Call.recording:type_name -> ringfence.event.Recording
-	37, // 9: ringfence.event.CustomerUpdate.lists:type_name -> ringfence.event.CustomerUpdate.ListsEntry
-	38, // 10: ringfence.event.CustomerUpdate.products:type_name -> ringfence.event.CustomerUpdate.ProductsEntry
+	45, // 9: ringfence.event.CustomerUpdate.lists:type_name -> ringfence.event.CustomerUpdate.ListsEntry
+	46, // 10: ringfence.event.CustomerUpdate.products:type_name -> ringfence.event.CustomerUpdate.ProductsEntry
 	5,  // 11: ringfence.event.PermitRequest.reply_to:type_name -> ringfence.event.ReplyTo
 	5,  // 12: ringfence.event.PermitRelease.reply_to:type_name -> ringfence.event.ReplyTo
 	6,  // 13: ringfence.event.ExplainRequest.request:type_name -> ringfence.event.PermitRequest
 	5,  // 14: ringfence.event.ExplainRequest.reply_to:type_name -> ringfence.event.ReplyTo
-	5,  // 15: ringfence.event.PermitEvent.reply_to:type_name -> ringfence.event.ReplyTo
-	12, // 16: ringfence.event.PermitEvent.decision:type_name -> ringfence.event.PermitDecision
-	14, // 17: ringfence.event.PermitEvent.status:type_name -> ringfence.event.PermitStatus
-	15, // 18: ringfence.event.PermitEvent.release_result:type_name -> ringfence.event.ReleaseResult
-	16, // 19: ringfence.event.PermitEvent.explanation:type_name -> ringfence.event.Explanation
-	13, // 20: ringfence.event.PermitDecision.denied_by:type_name -> ringfence.event.Denial
-	17, // 21: ringfence.event.AgentEvent.state:type_name -> ringfence.event.AgentState
-	18, // 22: ringfence.event.AgentEvent.schedule:type_name -> ringfence.event.Schedule
-	1,  // 23: ringfence.event.CallFact.call:type_name -> ringfence.event.Call
-	4,  // 24: ringfence.event.ComplaintFact.complaint:type_name -> ringfence.event.Complaint
-	25, // 25: ringfence.event.SamplingFact.population:type_name -> ringfence.event.PopulationRow
-	26, // 26: ringfence.event.SamplingFact.key:type_name -> ringfence.event.SamplingKey
-	39, // 27: ringfence.event.Lead.attributes:type_name -> ringfence.event.Lead.AttributesEntry
-	40, // 28: ringfence.event.CampaignPartial.agents:type_name -> ringfence.event.CampaignPartial.AgentsEntry
-	34, // 29: ringfence.event.DirectoryEntry.owners:type_name -> ringfence.event.Ownership
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	40, // 15: ringfence.event.HistoryGrant.permits:type_name -> ringfence.event.PermitState
+	5,  // 16: ringfence.event.PermitEvent.reply_to:type_name -> ringfence.event.ReplyTo
+	12, // 17: ringfence.event.PermitEvent.decision:type_name -> ringfence.event.PermitDecision
+	14, // 18: ringfence.event.PermitEvent.status:type_name -> ringfence.event.PermitStatus
+	15, // 19: ringfence.event.PermitEvent.release_result:type_name -> ringfence.event.ReleaseResult
+	16, // 20: ringfence.event.PermitEvent.explanation:type_name -> ringfence.event.Explanation
+	13, // 21: ringfence.event.PermitDecision.denied_by:type_name -> ringfence.event.Denial
+	17, // 22: ringfence.event.AgentEvent.state:type_name -> ringfence.event.AgentState
+	18, // 23: ringfence.event.AgentEvent.schedule:type_name -> ringfence.event.Schedule
+	1,  // 24: ringfence.event.CallFact.call:type_name -> ringfence.event.Call
+	4,  // 25: ringfence.event.ComplaintFact.complaint:type_name -> ringfence.event.Complaint
+	25, // 26: ringfence.event.SamplingFact.population:type_name -> ringfence.event.PopulationRow
+	26, // 27: ringfence.event.SamplingFact.key:type_name -> ringfence.event.SamplingKey
+	47, // 28: ringfence.event.Lead.attributes:type_name -> ringfence.event.Lead.AttributesEntry
+	48, // 29: ringfence.event.CampaignPartial.agents:type_name -> ringfence.event.CampaignPartial.AgentsEntry
+	34, // 30: ringfence.event.DirectoryEntry.owners:type_name -> ringfence.event.Ownership
+	38, // 31: ringfence.event.CustomerState.calls:type_name -> ringfence.event.CallState
+	40, // 32: ringfence.event.CustomerState.permits:type_name -> ringfence.event.PermitState
+	41, // 33: ringfence.event.CustomerState.changes:type_name -> ringfence.event.ChangeState
+	42, // 34: ringfence.event.CustomerState.complaints:type_name -> ringfence.event.ComplaintState
+	43, // 35: ringfence.event.CustomerState.answers:type_name -> ringfence.event.Answer
+	34, // 36: ringfence.event.CustomerState.owners:type_name -> ringfence.event.Ownership
+	44, // 37: ringfence.event.CustomerState.claims:type_name -> ringfence.event.Claim
+	1,  // 38: ringfence.event.CallState.call:type_name -> ringfence.event.Call
+	39, // 39: ringfence.event.CallState.fields:type_name -> ringfence.event.FieldTime
+	3,  // 40: ringfence.event.ChangeState.change:type_name -> ringfence.event.CustomerUpdate
+	4,  // 41: ringfence.event.ComplaintState.complaint:type_name -> ringfence.event.Complaint
+	12, // 42: ringfence.event.Answer.decision:type_name -> ringfence.event.PermitDecision
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_event_proto_init() }
@@ -5041,7 +5815,7 @@ func file_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_event_proto_rawDesc), len(file_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

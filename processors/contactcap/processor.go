@@ -1,0 +1,217 @@
+package contactcap
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/stream"
+	"github.com/ringfence/ringfence/processors/contactcap/policy"
+)
+
+// Options of the processor.
+type Options struct {
+	Policy            func() *policy.Policy // the one in force
+	OrphanAfter       time.Duration
+	AttributionWindow time.Duration
+	CustomerHash      func(id string) string
+	Metrics           *Metrics
+}
+
+const (
+	answersKept  = 24 * time.Hour      // the same request_id gets the same answer for so long
+	updatesWait  = 24 * time.Hour      // an update waits so long for its call
+	permitsKept  = 30 * 24 * time.Hour // a used or released permit is remembered so long
+	numberPrefix = event.UnknownCustomerPrefix
+)
+
+// New makes the processor.
+func New(o Options) stream.Definition[State] {
+	p := &processor{o}
+	return stream.Definition[State]{Name: "contactcap", Inputs: []string{event.TopicCustomerEvents}, Codec: Codec{}, Process: p.process, Timer: p.timer}
+}
+
+type processor struct{ Options }
+
+// turn is one record being processed for one customer.
+type turn struct {
+	*processor
+	c     *stream.Context[State]
+	s     *State
+	key   string
+	ce    *event.CustomerEvent
+	dirty bool
+}
+
+func (p *processor) process(c *stream.Context[State], r *stream.Record) error {
+	ce := &event.CustomerEvent{}
+	if err := ce.UnmarshalVT(r.Value); err != nil {
+		return &stream.Reject{Reason: "is not a customer event: " + err.Error()}
+	}
+	t, err := p.open(c, string(r.Key))
+	if err != nil {
+		return err
+	}
+	t.ce = ce
+	if err := t.handle(); err != nil {
+		return err
+	}
+	return t.close()
+}
+
+func (p *processor) open(c *stream.Context[State], key string) (*turn, error) {
+	s, ok, err := c.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		s = &State{&event.CustomerState{}}
+	}
+	return &turn{processor: p, c: c, s: s, key: key}, nil
+}
+
+// close keeps the state and sets the timer for what comes next.
+func (t *turn) close() error {
+	if !t.dirty {
+		return nil
+	}
+	t.forget()
+	if err := t.c.Put(t.key, t.s); err != nil {
+		return err
+	}
+	var next int64
+	soon := func(at int64) {
+		if next == 0 || at < next {
+			next = at
+		}
+	}
+	for _, p := range t.s.Permits {
+		if p.State == "" && !p.Orphaned {
+			soon(p.DecidedAt + t.OrphanAfter.Milliseconds())
+		}
+	}
+	for _, b := range t.s.WaitingUpdates {
+		var w event.CustomerEvent
+		if w.UnmarshalVT(b) == nil {
+			soon(w.ReceivedAt + updatesWait.Milliseconds())
+		}
+	}
+	if next == 0 {
+		return t.c.ClearTimer(t.key)
+	}
+	return t.c.SetTimer(t.key, time.UnixMilli(next))
+}
+
+// forget drops what is no longer needed: old answers and old permits that are over.
+func (t *turn) forget() {
+	now := t.c.Now().UnixMilli()
+	answers := t.s.Answers[:0]
+	for _, a := range t.s.Answers {
+		if now-a.DecidedAt < answersKept.Milliseconds() {
+			answers = append(answers, a)
+		}
+	}
+	t.s.Answers = answers
+	permits := t.s.Permits[:0]
+	for _, p := range t.s.Permits {
+		if p.State == "" || now-p.DecidedAt < permitsKept.Milliseconds() {
+			permits = append(permits, p)
+		}
+	}
+	t.s.Permits = permits
+}
+
+func (t *turn) handle() error {
+	switch b := t.ce.Body.(type) {
+	case *event.CustomerEvent_Call:
+		return t.call(b.Call)
+	case *event.CustomerEvent_Customer:
+		return t.customer(b.Customer)
+	case *event.CustomerEvent_Complaint:
+		return t.complaint(b.Complaint)
+	case *event.CustomerEvent_PermitRequest:
+		return t.permitRequest(b.PermitRequest)
+	case *event.CustomerEvent_PermitRelease:
+		return t.permitRelease(b.PermitRelease)
+	case *event.CustomerEvent_ExplainRequest:
+		return t.explain(b.ExplainRequest)
+	case *event.CustomerEvent_HistoryClaim:
+		return t.claim(b.HistoryClaim)
+	case *event.CustomerEvent_HistoryGrant:
+		return t.grant(b.HistoryGrant)
+	}
+	return &stream.Reject{Reason: "holds no event that is known here"}
+}
+
+// send emits an event to a customer's key.
+func (t *turn) send(key string, ce *event.CustomerEvent) error {
+	ce.CustomerId = key
+	v, err := ce.MarshalVT()
+	if err != nil {
+		return err
+	}
+	t.c.Emit(stream.Output{Topic: event.TopicCustomerEvents, Key: []byte(key), Value: v})
+	return nil
+}
+
+// answer emits to the asker, if somebody asked; to the key's own partition otherwise.
+func (t *turn) answer(to *event.ReplyTo, pe *event.PermitEvent) error {
+	pe.ReplyTo = to
+	v, err := pe.MarshalVT()
+	if err != nil {
+		return err
+	}
+	o := stream.Output{Topic: event.TopicPermitDecisions, Key: []byte(t.key), Value: v}
+	if to != nil {
+		o.Key, o.Partition, o.ToPartition = []byte(to.Requester), to.Partition, true
+	}
+	t.c.Emit(o)
+	return nil
+}
+
+// timer reports orphans and gives up updates whose call never came.
+func (p *processor) timer(c *stream.Context[State], key string, _ time.Time) error {
+	t, err := p.open(c, key)
+	if err != nil {
+		return err
+	}
+	now := c.Now().UnixMilli()
+	for _, ps := range t.s.Permits {
+		if ps.State != "" || ps.Orphaned || ps.DecidedAt+p.OrphanAfter.Milliseconds() > now {
+			continue
+		}
+		ps.Orphaned, t.dirty = true, true
+		if err := t.status(ps, "orphaned", now); err != nil {
+			return err
+		}
+	}
+	waiting := t.s.WaitingUpdates[:0]
+	for _, b := range t.s.WaitingUpdates {
+		var w event.CustomerEvent
+		if err := w.UnmarshalVT(b); err != nil {
+			return err
+		}
+		if w.ReceivedAt+updatesWait.Milliseconds() > now {
+			waiting = append(waiting, b)
+			continue
+		}
+		t.dirty = true
+		d := &event.DeadLetter{At: now, Source: "contactcap", Pointer: "/call_id", Raw: b,
+			Reason: fmt.Sprintf("update of call %q, which did not come within a day", w.GetCall().GetCallId())}
+		v, err := d.MarshalVT()
+		if err != nil {
+			return err
+		}
+		c.Emit(stream.Output{Topic: event.TopicDeadLetter, Key: []byte("contactcap"), Value: v})
+	}
+	t.s.WaitingUpdates = waiting
+	t.dirty = true
+	return t.close()
+}
+
+// isNumber tells whether this key is the register of a number.
+func (t *turn) isNumber() bool { return strings.HasPrefix(t.key, numberPrefix) }
+
+var errNoReply = errors.New("a request without a return address")

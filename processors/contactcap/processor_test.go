@@ -1,0 +1,250 @@
+package contactcap
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/stream"
+	"github.com/ringfence/ringfence/internal/stream/streamtest"
+	"github.com/ringfence/ringfence/processors/contactcap/policy"
+)
+
+// rig runs the processor without a broker; what it sends to customers comes back to it, as over Kafka.
+type rig struct {
+	t   *testing.T
+	d   *streamtest.Driver[State]
+	now time.Time
+	off int64
+	got []stream.Output
+	n   int
+}
+
+func newRig(t *testing.T, src string) *rig {
+	t.Helper()
+	p, err := policy.Parse("test.yaml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, now: time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC)}
+	r.d = streamtest.New(New(Options{Policy: func() *policy.Policy { return p }, OrphanAfter: 2 * time.Hour, AttributionWindow: 30 * 24 * time.Hour,
+		CustomerHash: func(s string) string { return "h" + s }}))
+	return r
+}
+
+func at(s string) int64 {
+	t, err := time.Parse("2006-01-02 15:04", s)
+	if err != nil {
+		panic(err)
+	}
+	return t.UnixMilli()
+}
+
+func (r *rig) call(id, customer, when string, change func(*event.CustomerEvent, *event.Call)) {
+	c := &event.Call{CallId: id, Direction: "outbound", Purpose: "sales", Products: []string{"p"}, StartedAt: at(when), EndedAt: at(when) + 60000, UpdatedAt: at(when) + 60000,
+		Outcome: "no_answer", FieldsSet: 1<<2 | 1<<5 | 1<<7 | 1<<14 | 1<<17 | 1<<21}
+	ce := &event.CustomerEvent{EventId: "call:" + id, CustomerId: customer, Body: &event.CustomerEvent_Call{Call: c}}
+	if change != nil {
+		change(ce, c)
+	}
+	r.send(ce)
+}
+
+func (r *rig) ask(id, customer, when string) *event.PermitDecision {
+	r.t.Helper()
+	r.send(&event.CustomerEvent{EventId: "permit:" + id, CustomerId: customer, Body: &event.CustomerEvent_PermitRequest{PermitRequest: &event.PermitRequest{
+		RequestId: id, Purpose: "sales", Products: []string{"p"}, Recording: true, At: at(when), TtlMs: 60000, ReplyTo: &event.ReplyTo{Requester: "me", Correlation: 1}}}})
+	for i := len(r.got) - 1; i >= 0; i-- {
+		if r.got[i].Topic == event.TopicPermitDecisions {
+			var pe event.PermitEvent
+			if err := pe.UnmarshalVT(r.got[i].Value); err != nil {
+				r.t.Fatal(err)
+			}
+			if d := pe.GetDecision(); d != nil && d.RequestId == id {
+				return d
+			}
+		}
+	}
+	return nil
+}
+
+func (r *rig) release(id string) int32 {
+	customer, _ := event.PermitCustomer(id)
+	r.send(&event.CustomerEvent{EventId: "release:" + id, CustomerId: customer, Body: &event.CustomerEvent_PermitRelease{PermitRelease: &event.PermitRelease{
+		PermitId: id, At: r.now.UnixMilli(), ReplyTo: &event.ReplyTo{Requester: "me"}}}})
+	for i := len(r.got) - 1; i >= 0; i-- {
+		var pe event.PermitEvent
+		if r.got[i].Topic == event.TopicPermitDecisions && pe.UnmarshalVT(r.got[i].Value) == nil && pe.GetReleaseResult() != nil {
+			return pe.GetReleaseResult().HttpStatus
+		}
+	}
+	return 0
+}
+
+// fact is the latest version of a call.
+func (r *rig) fact(id string) *event.CallFact {
+	for i := len(r.got) - 1; i >= 0; i-- {
+		var f event.CallFact
+		if r.got[i].Topic == event.TopicCallFacts && f.UnmarshalVT(r.got[i].Value) == nil && f.Call.CallId == id && !f.Retracted {
+			return &f
+		}
+	}
+	return nil
+}
+
+const six = "policy: six\ntime_zone: Asia/Shanghai\nrules:\n  - {id: CAP-01, limit: 6, count: call, in: {rolling: 12mo}}\n"
+
+func TestPermitsReserveAndNothingFreesASlotButItsCallOrRelease(t *testing.T) {
+	r := newRig(t, six)
+	for i := range 4 {
+		r.call(fmt.Sprint(i), "k", "2026-01-05 02:00", nil)
+	}
+	a, b := r.ask("a", "k", "2026-03-02 02:00"), r.ask("b", "k", "2026-03-02 02:00")
+	c := r.ask("c", "k", "2026-03-02 02:00")
+	if a.Decision != "permit" || b.Decision != "permit" || c.Decision != "deny" {
+		t.Fatalf("%s %s %s", a.Decision, b.Decision, c.Decision)
+	}
+	if x := c.DeniedBy[0]; x.Rule != "CAP-01" || *x.Used != 6 || *x.Limit != 6 || x.NextAllowedAt != at("2027-01-05 02:00") || c.NextAllowedAt != x.NextAllowedAt {
+		t.Errorf("%+v", c)
+	}
+	if again := r.ask("a", "k", "2026-03-02 02:00"); again.PermitId != a.PermitId || !again.RepeatedAnswer {
+		t.Errorf("the same request got %+v", again)
+	}
+	if d := r.ask("late", "k", "2026-03-02 12:00"); d.Decision != "deny" {
+		t.Error("time alone freed a slot")
+	}
+	if got := []int32{r.release(b.PermitId), r.release(b.PermitId), r.release(event.PermitID("k", "x", 1))}; got[0] != 204 || got[1] != 204 || got[2] != 404 {
+		t.Errorf("releases %v", got)
+	}
+	if d := r.ask("d", "k", "2026-03-02 12:01"); d.Decision != "permit" {
+		t.Errorf("a released slot is not free: %+v", d)
+	}
+	r.call("used", "k", "2026-03-02 02:00", func(_ *event.CustomerEvent, c *event.Call) { c.PermitId = a.PermitId })
+	if f := r.fact("used"); f.CapVerdict != "permitted" || len(f.Violations) > 0 {
+		t.Errorf("%+v", f)
+	}
+	if s := r.release(a.PermitId); s != 409 {
+		t.Errorf("release of a used permit: %d", s)
+	}
+	if d := r.ask("e", "k", "2026-03-02 12:02"); d.Decision != "deny" {
+		t.Error("the call did not take its permit's slot")
+	}
+}
+
+func TestViolations(t *testing.T) {
+	r := newRig(t, six)
+	p := r.ask("a", "k", "2026-03-02 02:00")
+	r.call("late", "k", "2026-03-02 02:01", func(_ *event.CustomerEvent, c *event.Call) { c.PermitId = p.PermitId })
+	if f := r.fact("late"); f.CapVerdict != "violation" || fmt.Sprint(f.Violations) != "[PERMIT-EXPIRED]" {
+		t.Errorf("dialled when the permit had run out: %+v", f)
+	}
+	for i := range 5 {
+		r.call(fmt.Sprint(i), "k", "2026-03-03 02:00", nil)
+	}
+	if f := r.fact("4"); f.CapVerdict != "unasked" {
+		t.Errorf("%+v", f)
+	}
+	r.call("seventh", "k", "2026-03-04 02:00", nil)
+	if f := r.fact("seventh"); f.CapVerdict != "violation" || fmt.Sprint(f.Violations) != "[CAP-01]" || f.AttemptNo != 7 {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestUpdatesWinFieldByField(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}} {
+		r := newRig(t, six)
+		update := func(id string, minutes int64, change func(*event.Call)) {
+			c := &event.Call{CallId: "c", UpdatedAt: at("2026-03-02 02:00") + minutes*60000}
+			change(c)
+			r.send(&event.CustomerEvent{EventId: id, CustomerId: "k", ReceivedAt: r.now.UnixMilli(), Body: &event.CustomerEvent_Call{Call: c}})
+		}
+		steps := []func(){
+			func() { r.call("c", "k", "2026-03-02 02:00", nil) },
+			func() {
+				update("u1", 5, func(c *event.Call) { c.Disposition, c.AgentId, c.FieldsSet = "refuse", "a1", 1<<25|1<<10 })
+			},
+			func() { update("u2", 9, func(c *event.Call) { c.Disposition, c.FieldsSet = "agree", 1<<25 }) },
+		}
+		for _, i := range order {
+			steps[i]()
+			steps[i]() // twice: counts once
+		}
+		f := r.fact("c")
+		if f == nil || f.Call.Disposition != "agree" || f.Call.AgentId != "a1" || f.Call.Outcome != "no_answer" || f.AttemptNo != 1 {
+			t.Errorf("order %v: %+v", order, f)
+		}
+	}
+}
+
+// What was sent under a number counts for whoever turns out to own it, before his next permit.
+func TestHistoryMovesWithItsNumber(t *testing.T) {
+	r := newRig(t, six)
+	byNumber := func(ce *event.CustomerEvent, c *event.Call) { ce.ByNumber, ce.NumberHash = true, "x" }
+	for i := range 4 {
+		r.call(fmt.Sprint(i), "n:x", "2026-01-05 02:00", byNumber)
+	}
+	for i := range 2 {
+		r.call(fmt.Sprint("own", i), "k", "2026-01-06 02:00", nil)
+	}
+	r.send(&event.CustomerEvent{EventId: "u", CustomerId: "k", Body: &event.CustomerEvent_Customer{Customer: &event.CustomerUpdate{CustomerId: "k", At: at("2026-02-01 00:00"), Numbers: []string{"x"}}}})
+	if d := r.ask("a", "k", "2026-03-02 02:00"); d == nil || d.Decision != "deny" || *d.DeniedBy[0].Used != 6 {
+		t.Fatalf("the number's history did not move: %+v", d)
+	}
+	if d := r.ask("b", "n:x", "2026-03-02 02:00"); d == nil || d.CustomerId != "k" || d.Decision != "deny" {
+		t.Errorf("a request by number did not reach the owner: %+v", d)
+	}
+	if f := r.fact("0"); f.Call.CustomerId != "k" {
+		t.Errorf("the moved call's fact names %s", f.Call.CustomerId)
+	}
+	// Another customer gets the number from March on: only what was named by it since then moves.
+	r.call("march", "n:x", "2026-03-05 02:00", byNumber)
+	r.send(&event.CustomerEvent{EventId: "v", CustomerId: "z", Body: &event.CustomerEvent_Customer{Customer: &event.CustomerUpdate{CustomerId: "z", At: at("2026-03-01 00:00"), Numbers: []string{"x"}}}})
+	if f := r.fact("march"); f.Call.CustomerId != "z" {
+		t.Errorf("the March call is still %s's", f.Call.CustomerId)
+	}
+	if f := r.fact("1"); f.Call.CustomerId != "k" {
+		t.Errorf("a January call went to %s", f.Call.CustomerId)
+	}
+}
+
+func TestComplaintsAreAttributed(t *testing.T) {
+	r := newRig(t, six)
+	r.call("c1", "k", "2026-03-02 02:00", func(_ *event.CustomerEvent, c *event.Call) { c.CampaignId, c.AgentId, c.TeamId = "camp", "a1", "t1" })
+	r.send(&event.CustomerEvent{EventId: "x", CustomerId: "k", Body: &event.CustomerEvent_Complaint{Complaint: &event.Complaint{ComplaintId: "cp", Event: "opened", At: at("2026-03-10 02:00")}}})
+	var f event.ComplaintFact
+	for _, o := range r.got {
+		if o.Topic == event.TopicComplaintFacts {
+			if err := f.UnmarshalVT(o.Value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if f.AttributedBy != "last_call" || f.Complaint.CampaignId != "camp" || f.TeamId != "t1" || f.Unattributed {
+		t.Errorf("%+v", &f)
+	}
+}
+
+// send feeds an event and everything it makes the processor say to customers.
+func (r *rig) send(ce *event.CustomerEvent) {
+	r.t.Helper()
+	v, err := ce.MarshalVT()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	queue := []stream.Output{{Topic: event.TopicCustomerEvents, Key: []byte(ce.CustomerId), Value: v}}
+	for len(queue) > 0 {
+		o := queue[0]
+		queue = queue[1:]
+		if err := r.d.Feed(stream.Record{Topic: o.Topic, Key: o.Key, Value: o.Value, Time: r.now}); err != nil {
+			r.t.Fatal(err)
+		}
+		for _, out := range r.d.Outputs() {
+			if out.Topic == event.TopicCustomerEvents {
+				queue = append(queue, out)
+				continue
+			}
+			r.got = append(r.got, out)
+		}
+	}
+}
