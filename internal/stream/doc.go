@@ -14,7 +14,7 @@
 //     open. TestKillMinus9, TestKillOneOfTwo.
 //   - A transaction aborted, a request refused, the answer to a commit lost: the same. When nobody knows whether
 //     a transaction is committed, the runtime starts a new session and learns it from the committed offsets and
-//     the changelog. TestRequestsFail, TestCommitAnswerLost.
+//     the changelog. TestRequestsFail, TestAnswersLost.
 //   - Two processes under one transactional ID, or one that wakes after its partitions were given away: fenced,
 //     timers too, since a transaction of timers alone commits offsets as well. TestZombieIsFenced.
 //   - Partitions move between processes: a process that gets one back replays what others did since, before it
