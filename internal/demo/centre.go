@@ -177,7 +177,7 @@ func (c *Centre) prepare(ctx context.Context) error {
 	c.state.Leads = map[string][]*dialer.Lead{}
 	for k, camp := range w.campaigns {
 		campaigns = append(campaigns, map[string]any{"campaign_id": camp.ID, "at": client.Time(at), "name": w.names[camp.ID], "purpose": camp.Purpose,
-			"products": camp.Products, "status": "running", "script_version": "1", "caller_ids": []string{camp.CallerID}})
+			"products": append([]string{}, camp.Products...), "status": "running", "script_version": "1", "caller_ids": []string{camp.CallerID}})
 		ls, objects := w.leads(k, c.state.Stretch, at)
 		c.state.Leads[camp.ID] = ls
 		for _, o := range objects {
