@@ -113,7 +113,9 @@ func run(t *testing.T, mode pacing.Mode, d *desk, hours int64, signal func(e *di
 	return res
 }
 
-func newDesk(t *testing.T) *desk { return &desk{t: t, out: map[string]time.Time{}, deny: map[string]*time.Time{}} }
+func newDesk(t *testing.T) *desk {
+	return &desk{t: t, out: map[string]time.Time{}, deny: map[string]*time.Time{}}
+}
 
 // Every permit ends as a call or is given back, and every dial had one in time.
 func TestEveryPermitIsUsedOrGivenBack(t *testing.T) {

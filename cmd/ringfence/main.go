@@ -71,7 +71,6 @@ type globals struct {
 	config string
 	set    []string
 	url    string
-	token  string
 }
 
 func newRoot() *cobra.Command {

@@ -29,10 +29,14 @@ func TestLoad(t *testing.T) {
 	}{
 		{name: "empty", src: "", check: func(c *Config) bool { return cmp.Equal(c, Default()) }},
 		{name: "contract", src: "data_dir: ./d\nhttp: {listen: 127.0.0.1:8080}\nkafka: {brokers: [], sync: true}\nsampling: {one_in: 10, grace: 6h, quiet: 10m}\n",
-			check: func(c *Config) bool { return c.DataDir == "./d" && c.Kafka.Sync && c.Kafka.Partitions == 8 && c.Sampling.Quiet.D() == 10*time.Minute }},
+			check: func(c *Config) bool {
+				return c.DataDir == "./d" && c.Kafka.Sync && c.Kafka.Partitions == 8 && c.Sampling.Quiet.D() == 10*time.Minute
+			}},
 		{name: "days", src: "complaint: {attribution_window: 30d}", check: func(c *Config) bool { return c.Complaint.AttributionWindow.D() == 720*time.Hour }},
 		{name: "set", src: "", sets: []string{"http.listen=127.0.0.1:1", "roles=[api, sink]", "sampling.quiet=1s"},
-			check: func(c *Config) bool { return c.HTTP.Listen == "127.0.0.1:1" && c.Has("sink") && !c.Has("dialer") && c.Sampling.Quiet.D() == time.Second }},
+			check: func(c *Config) bool {
+				return c.HTTP.Listen == "127.0.0.1:1" && c.Has("sink") && !c.Has("dialer") && c.Sampling.Quiet.D() == time.Second
+			}},
 		{name: "unknown", src: "data_dir: x\nsampling:\n  one_inn: 3\n", err: `c.yaml:3:3: unknown key "sampling.one_inn"; did you mean "one_in"?`},
 		{name: "unknown top", src: "htpp: {listen: x}", err: `:1:1: unknown key "htpp"; did you mean "http"?`},
 		{name: "not a mapping", src: "http: 8080", err: "expected a mapping"},

@@ -32,16 +32,14 @@ func (s *shift) add(campaign string, agents []*dialer.Agent) {
 		if i%2 == 1 {
 			meal += 45 * time.Minute
 		}
-		for _, mv := range []move{
+		s.moves = append(s.moves, []move{
 			{at(dayStart), campaign, a.ID, dialer.Available},
 			{at(meal), campaign, a.ID, dialer.Meal},
 			{at(meal + 40*time.Minute), campaign, a.ID, dialer.Available},
 			{at(15*time.Hour + 30*time.Minute), campaign, a.ID, dialer.Break},
 			{at(15*time.Hour + 45*time.Minute), campaign, a.ID, dialer.Available},
 			{s.m.Add(dayEnd).UnixMilli(), campaign, a.ID, dialer.LoggedOut},
-		} {
-			s.moves = append(s.moves, mv)
-		}
+		}...)
 	}
 	sort.SliceStable(s.moves, func(i, j int) bool { return s.moves[i].at < s.moves[j].at })
 }

@@ -257,15 +257,14 @@ func (c *recovery[S]) offset(ctx context.Context, timestamp int64, isolation int
 	if err != nil {
 		return 0, fmt.Errorf("list offsets of %s: %w", c.r.changelog, err)
 	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return 0, fmt.Errorf("list offsets of %s: %w", c.r.changelog, err)
-			}
-			return p.Offset, nil
-		}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return 0, fmt.Errorf("list offsets of %s: expected one partition in the answer", c.r.changelog)
 	}
-	return 0, fmt.Errorf("list offsets of %s: empty answer", c.r.changelog)
+	p := resp.Topics[0].Partitions[0]
+	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+		return 0, fmt.Errorf("list offsets of %s: %w", c.r.changelog, err)
+	}
+	return p.Offset, nil
 }
 
 func (c *recovery[S]) fetch(ctx context.Context, offset int64) (*kmsg.FetchResponseTopicPartition, error) {

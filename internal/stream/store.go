@@ -190,22 +190,6 @@ func (s *store) timers(partition int32, ms int64) (*pebble.Iterator, error) {
 	return it, nil
 }
 
-// firstTimer is the time of the first index entry at or after ms, or MaxInt64.
-func (s *store) firstTimer(partition int32, ms int64) (int64, error) {
-	it, err := s.timers(partition, ms)
-	if err != nil {
-		return 0, err
-	}
-	first := int64(math.MaxInt64)
-	if it.First() {
-		first, _ = parseTimerKey(it.Key())
-	}
-	if err := it.Close(); err != nil {
-		return 0, &storeError{err}
-	}
-	return first, nil
-}
-
 func (s *store) diskBytes() float64 { return float64(s.db.Metrics().DiskSpaceUsage()) }
 
 func prefix(dst []byte, partition uint32, kind byte) []byte {
@@ -257,5 +241,3 @@ func (p pebbleLog) Errorf(format string, args ...any) {
 func (p pebbleLog) Fatalf(format string, args ...any) {
 	panic(&storeError{fmt.Errorf(format, args...)})
 }
-
-func millis(t time.Time) int64 { return t.UnixMilli() }

@@ -16,9 +16,7 @@ type rig struct {
 	t   *testing.T
 	d   *streamtest.Driver[State]
 	now time.Time
-	off int64
 	got []stream.Output
-	n   int
 }
 
 func newRig(t *testing.T, src string) *rig {
