@@ -260,11 +260,11 @@ func (c *recovery[S]) offset(ctx context.Context, timestamp int64, isolation int
 	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 		return 0, fmt.Errorf("list offsets of %s: expected one partition in the answer", c.r.changelog)
 	}
-	p := resp.Topics[0].Partitions[0]
-	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+	got := resp.Topics[0].Partitions[0]
+	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
 		return 0, fmt.Errorf("list offsets of %s: %w", c.r.changelog, err)
 	}
-	return p.Offset, nil
+	return got.Offset, nil
 }
 
 func (c *recovery[S]) fetch(ctx context.Context, offset int64) (*kmsg.FetchResponseTopicPartition, error) {
