@@ -5053,6 +5053,439 @@ func (x *Claim) GetOutstanding() int32 {
 	return 0
 }
 
+// AgentTimeState is what agenttime keeps of one agent.
+type AgentTimeState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Transitions   []*AgentState          `protobuf:"bytes,1,rep,name=transitions,proto3" json:"transitions,omitempty"` // by at; one an instant
+	Emitted       []*AgentInterval       `protobuf:"bytes,2,rep,name=emitted,proto3" json:"emitted,omitempty"`         // what was said so far of the time kept
+	Seen          []uint64               `protobuf:"fixed64,3,rep,packed,name=seen,proto3" json:"seen,omitempty"`
+	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentTimeState) Reset() {
+	*x = AgentTimeState{}
+	mi := &file_event_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentTimeState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentTimeState) ProtoMessage() {}
+
+func (x *AgentTimeState) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentTimeState.ProtoReflect.Descriptor instead.
+func (*AgentTimeState) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *AgentTimeState) GetTransitions() []*AgentState {
+	if x != nil {
+		return x.Transitions
+	}
+	return nil
+}
+
+func (x *AgentTimeState) GetEmitted() []*AgentInterval {
+	if x != nil {
+		return x.Emitted
+	}
+	return nil
+}
+
+func (x *AgentTimeState) GetSeen() []uint64 {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *AgentTimeState) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// SamplingDay is the value of ringfence.sampling-days: partitions and the keeper of a day agree that it is closed.
+type SamplingDay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Day           string                 `protobuf:"bytes,1,opt,name=day,proto3" json:"day,omitempty"`
+	Step          string                 `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"` // seen, ask, closed
+	Partition     int32                  `protobuf:"varint,3,opt,name=partition,proto3" json:"partition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SamplingDay) Reset() {
+	*x = SamplingDay{}
+	mi := &file_event_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SamplingDay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SamplingDay) ProtoMessage() {}
+
+func (x *SamplingDay) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SamplingDay.ProtoReflect.Descriptor instead.
+func (*SamplingDay) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *SamplingDay) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *SamplingDay) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *SamplingDay) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+// SamplingState is what sampling keeps: of an agent's day, of a day in a partition, or, at the day's keeper, of the day.
+type SamplingState struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Valid            int64                  `protobuf:"varint,1,opt,name=valid,proto3" json:"valid,omitempty"`                 // recordings numbered so far
+	Calls            []uint64               `protobuf:"fixed64,2,rep,packed,name=calls,proto3" json:"calls,omitempty"`         // hashes of their call ids, in order of number
+	Drawn            []int64                `protobuf:"varint,3,rep,packed,name=drawn,proto3" json:"drawn,omitempty"`          // numbers drawn daily
+	LastAt           int64                  `protobuf:"varint,4,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"` // stream time of the last arrival
+	Closed           bool                   `protobuf:"varint,5,opt,name=closed,proto3" json:"closed,omitempty"`
+	ClosedAtValid    int64                  `protobuf:"varint,6,opt,name=closed_at_valid,json=closedAtValid,proto3" json:"closed_at_valid,omitempty"` // how many there were at the close
+	OpenAgents       int64                  `protobuf:"varint,7,opt,name=open_agents,json=openAgents,proto3" json:"open_agents,omitempty"`            // of a day in a partition
+	Asked            bool                   `protobuf:"varint,8,opt,name=asked,proto3" json:"asked,omitempty"`
+	ClosedPartitions []int32                `protobuf:"varint,9,rep,packed,name=closed_partitions,json=closedPartitions,proto3" json:"closed_partitions,omitempty"` // of a day, at its keeper
+	Published        bool                   `protobuf:"varint,10,opt,name=published,proto3" json:"published,omitempty"`
+	Revealed         bool                   `protobuf:"varint,11,opt,name=revealed,proto3" json:"revealed,omitempty"`
+	Rows             []*PopulationRow       `protobuf:"bytes,12,rep,name=rows,proto3" json:"rows,omitempty"` // of the block that is not full yet
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SamplingState) Reset() {
+	*x = SamplingState{}
+	mi := &file_event_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SamplingState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SamplingState) ProtoMessage() {}
+
+func (x *SamplingState) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SamplingState.ProtoReflect.Descriptor instead.
+func (*SamplingState) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *SamplingState) GetValid() int64 {
+	if x != nil {
+		return x.Valid
+	}
+	return 0
+}
+
+func (x *SamplingState) GetCalls() []uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *SamplingState) GetDrawn() []int64 {
+	if x != nil {
+		return x.Drawn
+	}
+	return nil
+}
+
+func (x *SamplingState) GetLastAt() int64 {
+	if x != nil {
+		return x.LastAt
+	}
+	return 0
+}
+
+func (x *SamplingState) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
+func (x *SamplingState) GetClosedAtValid() int64 {
+	if x != nil {
+		return x.ClosedAtValid
+	}
+	return 0
+}
+
+func (x *SamplingState) GetOpenAgents() int64 {
+	if x != nil {
+		return x.OpenAgents
+	}
+	return 0
+}
+
+func (x *SamplingState) GetAsked() bool {
+	if x != nil {
+		return x.Asked
+	}
+	return false
+}
+
+func (x *SamplingState) GetClosedPartitions() []int32 {
+	if x != nil {
+		return x.ClosedPartitions
+	}
+	return nil
+}
+
+func (x *SamplingState) GetPublished() bool {
+	if x != nil {
+		return x.Published
+	}
+	return false
+}
+
+func (x *SamplingState) GetRevealed() bool {
+	if x != nil {
+		return x.Revealed
+	}
+	return false
+}
+
+func (x *SamplingState) GetRows() []*PopulationRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+// CampaignState is what campaign keeps: sums of a campaign in an input partition, or the merged ones.
+type CampaignState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Buckets       []*CampaignPartial     `protobuf:"bytes,1,rep,name=buckets,proto3" json:"buckets,omitempty"`
+	Agents        map[string]string      `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // agent -> state
+	AgentsAt      map[string]int64       `protobuf:"bytes,3,rep,name=agents_at,json=agentsAt,proto3" json:"agents_at,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Counted       []uint64               `protobuf:"fixed64,4,rep,packed,name=counted,proto3" json:"counted,omitempty"`
+	Last          *CampaignSignal        `protobuf:"bytes,5,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CampaignState) Reset() {
+	*x = CampaignState{}
+	mi := &file_event_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CampaignState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CampaignState) ProtoMessage() {}
+
+func (x *CampaignState) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CampaignState.ProtoReflect.Descriptor instead.
+func (*CampaignState) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *CampaignState) GetBuckets() []*CampaignPartial {
+	if x != nil {
+		return x.Buckets
+	}
+	return nil
+}
+
+func (x *CampaignState) GetAgents() map[string]string {
+	if x != nil {
+		return x.Agents
+	}
+	return nil
+}
+
+func (x *CampaignState) GetAgentsAt() map[string]int64 {
+	if x != nil {
+		return x.AgentsAt
+	}
+	return nil
+}
+
+func (x *CampaignState) GetCounted() []uint64 {
+	if x != nil {
+		return x.Counted
+	}
+	return nil
+}
+
+func (x *CampaignState) GetLast() *CampaignSignal {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+// ComplaintWatch is what complaint keeps of one campaign.
+type ComplaintWatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Complaints    []int64                `protobuf:"varint,1,rep,packed,name=complaints,proto3" json:"complaints,omitempty"` // first opened, ascending
+	Seen          []uint64               `protobuf:"fixed64,2,rep,packed,name=seen,proto3" json:"seen,omitempty"`
+	CallIds       []string               `protobuf:"bytes,3,rep,name=call_ids,json=callIds,proto3" json:"call_ids,omitempty"` // of the latest complaints
+	Buckets       []*CampaignPartial     `protobuf:"bytes,4,rep,name=buckets,proto3" json:"buckets,omitempty"`                // connected calls
+	Firing        bool                   `protobuf:"varint,5,opt,name=firing,proto3" json:"firing,omitempty"`
+	Since         int64                  `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"`
+	AlertId       string                 `protobuf:"bytes,7,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ComplaintWatch) Reset() {
+	*x = ComplaintWatch{}
+	mi := &file_event_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComplaintWatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComplaintWatch) ProtoMessage() {}
+
+func (x *ComplaintWatch) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComplaintWatch.ProtoReflect.Descriptor instead.
+func (*ComplaintWatch) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *ComplaintWatch) GetComplaints() []int64 {
+	if x != nil {
+		return x.Complaints
+	}
+	return nil
+}
+
+func (x *ComplaintWatch) GetSeen() []uint64 {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *ComplaintWatch) GetCallIds() []string {
+	if x != nil {
+		return x.CallIds
+	}
+	return nil
+}
+
+func (x *ComplaintWatch) GetBuckets() []*CampaignPartial {
+	if x != nil {
+		return x.Buckets
+	}
+	return nil
+}
+
+func (x *ComplaintWatch) GetFiring() bool {
+	if x != nil {
+		return x.Firing
+	}
+	return false
+}
+
+func (x *ComplaintWatch) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *ComplaintWatch) GetAlertId() string {
+	if x != nil {
+		return x.AlertId
+	}
+	return ""
+}
+
 var File_event_proto protoreflect.FileDescriptor
 
 const file_event_proto_rawDesc = "" +
@@ -5659,7 +6092,53 @@ const file_event_proto_rawDesc = "" +
 	"decided_at\x18\x02 \x01(\x03R\tdecidedAt\"D\n" +
 	"\x05Claim\x12\x19\n" +
 	"\bclaim_id\x18\x01 \x01(\tR\aclaimId\x12 \n" +
-	"\voutstanding\x18\x02 \x01(\x05R\voutstandingB,Z*github.com/ringfence/ringfence/event;eventb\x06proto3"
+	"\voutstanding\x18\x02 \x01(\x05R\voutstanding\"\xb9\x01\n" +
+	"\x0eAgentTimeState\x12=\n" +
+	"\vtransitions\x18\x01 \x03(\v2\x1b.ringfence.event.AgentStateR\vtransitions\x128\n" +
+	"\aemitted\x18\x02 \x03(\v2\x1e.ringfence.event.AgentIntervalR\aemitted\x12\x12\n" +
+	"\x04seen\x18\x03 \x03(\x06R\x04seen\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"Q\n" +
+	"\vSamplingDay\x12\x10\n" +
+	"\x03day\x18\x01 \x01(\tR\x03day\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x1c\n" +
+	"\tpartition\x18\x03 \x01(\x05R\tpartition\"\xfc\x02\n" +
+	"\rSamplingState\x12\x14\n" +
+	"\x05valid\x18\x01 \x01(\x03R\x05valid\x12\x14\n" +
+	"\x05calls\x18\x02 \x03(\x06R\x05calls\x12\x14\n" +
+	"\x05drawn\x18\x03 \x03(\x03R\x05drawn\x12\x17\n" +
+	"\alast_at\x18\x04 \x01(\x03R\x06lastAt\x12\x16\n" +
+	"\x06closed\x18\x05 \x01(\bR\x06closed\x12&\n" +
+	"\x0fclosed_at_valid\x18\x06 \x01(\x03R\rclosedAtValid\x12\x1f\n" +
+	"\vopen_agents\x18\a \x01(\x03R\n" +
+	"openAgents\x12\x14\n" +
+	"\x05asked\x18\b \x01(\bR\x05asked\x12+\n" +
+	"\x11closed_partitions\x18\t \x03(\x05R\x10closedPartitions\x12\x1c\n" +
+	"\tpublished\x18\n" +
+	" \x01(\bR\tpublished\x12\x1a\n" +
+	"\brevealed\x18\v \x01(\bR\brevealed\x122\n" +
+	"\x04rows\x18\f \x03(\v2\x1e.ringfence.event.PopulationRowR\x04rows\"\xa1\x03\n" +
+	"\rCampaignState\x12:\n" +
+	"\abuckets\x18\x01 \x03(\v2 .ringfence.event.CampaignPartialR\abuckets\x12B\n" +
+	"\x06agents\x18\x02 \x03(\v2*.ringfence.event.CampaignState.AgentsEntryR\x06agents\x12I\n" +
+	"\tagents_at\x18\x03 \x03(\v2,.ringfence.event.CampaignState.AgentsAtEntryR\bagentsAt\x12\x18\n" +
+	"\acounted\x18\x04 \x03(\x06R\acounted\x123\n" +
+	"\x04last\x18\x05 \x01(\v2\x1f.ringfence.event.CampaignSignalR\x04last\x1a9\n" +
+	"\vAgentsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n" +
+	"\rAgentsAtEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xe4\x01\n" +
+	"\x0eComplaintWatch\x12\x1e\n" +
+	"\n" +
+	"complaints\x18\x01 \x03(\x03R\n" +
+	"complaints\x12\x12\n" +
+	"\x04seen\x18\x02 \x03(\x06R\x04seen\x12\x19\n" +
+	"\bcall_ids\x18\x03 \x03(\tR\acallIds\x12:\n" +
+	"\abuckets\x18\x04 \x03(\v2 .ringfence.event.CampaignPartialR\abuckets\x12\x16\n" +
+	"\x06firing\x18\x05 \x01(\bR\x06firing\x12\x14\n" +
+	"\x05since\x18\x06 \x01(\x03R\x05since\x12\x19\n" +
+	"\balert_id\x18\a \x01(\tR\aalertIdB,Z*github.com/ringfence/ringfence/event;eventb\x06proto3"
 
 var (
 	file_event_proto_rawDescOnce sync.Once
@@ -5673,7 +6152,7 @@ func file_event_proto_rawDescGZIP() []byte {
 	return file_event_proto_rawDescData
 }
 
-var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_event_proto_goTypes = []any{
 	(*CustomerEvent)(nil),   // 0: ringfence.event.CustomerEvent
 	(*Call)(nil),            // 1: ringfence.event.Call
@@ -5720,10 +6199,17 @@ var file_event_proto_goTypes = []any{
 	(*ComplaintState)(nil),  // 42: ringfence.event.ComplaintState
 	(*Answer)(nil),          // 43: ringfence.event.Answer
 	(*Claim)(nil),           // 44: ringfence.event.Claim
-	nil,                     // 45: ringfence.event.CustomerUpdate.ListsEntry
-	nil,                     // 46: ringfence.event.CustomerUpdate.ProductsEntry
-	nil,                     // 47: ringfence.event.Lead.AttributesEntry
-	nil,                     // 48: ringfence.event.CampaignPartial.AgentsEntry
+	(*AgentTimeState)(nil),  // 45: ringfence.event.AgentTimeState
+	(*SamplingDay)(nil),     // 46: ringfence.event.SamplingDay
+	(*SamplingState)(nil),   // 47: ringfence.event.SamplingState
+	(*CampaignState)(nil),   // 48: ringfence.event.CampaignState
+	(*ComplaintWatch)(nil),  // 49: ringfence.event.ComplaintWatch
+	nil,                     // 50: ringfence.event.CustomerUpdate.ListsEntry
+	nil,                     // 51: ringfence.event.CustomerUpdate.ProductsEntry
+	nil,                     // 52: ringfence.event.Lead.AttributesEntry
+	nil,                     // 53: ringfence.event.CampaignPartial.AgentsEntry
+	nil,                     // 54: ringfence.event.CampaignState.AgentsEntry
+	nil,                     // 55: ringfence.event.CampaignState.AgentsAtEntry
 }
 var file_event_proto_depIdxs = []int32{
 	1,  // 0: ringfence.event.CustomerEvent.call:type_name -> ringfence.event.Call
@@ -5735,8 +6221,8 @@ var file_event_proto_depIdxs = []int32{
 	9,  // 6: ringfence.event.CustomerEvent.history_claim:type_name -> ringfence.event.HistoryClaim
 	10, // 7: ringfence.event.CustomerEvent.history_grant:type_name -> ringfence.event.HistoryGrant
 	2,  // 8: ringfence.event.Call.recording:type_name -> ringfence.event.Recording
-	45, // 9: ringfence.event.CustomerUpdate.lists:type_name -> ringfence.event.CustomerUpdate.ListsEntry
-	46, // 10: ringfence.event.CustomerUpdate.products:type_name -> ringfence.event.CustomerUpdate.ProductsEntry
+	50, // 9: ringfence.event.CustomerUpdate.lists:type_name -> ringfence.event.CustomerUpdate.ListsEntry
+	51, // 10: ringfence.event.CustomerUpdate.products:type_name -> ringfence.event.CustomerUpdate.ProductsEntry
 	5,  // 11: ringfence.event.PermitRequest.reply_to:type_name -> ringfence.event.ReplyTo
 	5,  // 12: ringfence.event.PermitRelease.reply_to:type_name -> ringfence.event.ReplyTo
 	6,  // 13: ringfence.event.ExplainRequest.request:type_name -> ringfence.event.PermitRequest
@@ -5754,8 +6240,8 @@ var file_event_proto_depIdxs = []int32{
 	4,  // 25: ringfence.event.ComplaintFact.complaint:type_name -> ringfence.event.Complaint
 	25, // 26: ringfence.event.SamplingFact.population:type_name -> ringfence.event.PopulationRow
 	26, // 27: ringfence.event.SamplingFact.key:type_name -> ringfence.event.SamplingKey
-	47, // 28: ringfence.event.Lead.attributes:type_name -> ringfence.event.Lead.AttributesEntry
-	48, // 29: ringfence.event.CampaignPartial.agents:type_name -> ringfence.event.CampaignPartial.AgentsEntry
+	52, // 28: ringfence.event.Lead.attributes:type_name -> ringfence.event.Lead.AttributesEntry
+	53, // 29: ringfence.event.CampaignPartial.agents:type_name -> ringfence.event.CampaignPartial.AgentsEntry
 	34, // 30: ringfence.event.DirectoryEntry.owners:type_name -> ringfence.event.Ownership
 	38, // 31: ringfence.event.CustomerState.calls:type_name -> ringfence.event.CallState
 	40, // 32: ringfence.event.CustomerState.permits:type_name -> ringfence.event.PermitState
@@ -5769,11 +6255,19 @@ var file_event_proto_depIdxs = []int32{
 	3,  // 40: ringfence.event.ChangeState.change:type_name -> ringfence.event.CustomerUpdate
 	4,  // 41: ringfence.event.ComplaintState.complaint:type_name -> ringfence.event.Complaint
 	12, // 42: ringfence.event.Answer.decision:type_name -> ringfence.event.PermitDecision
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	17, // 43: ringfence.event.AgentTimeState.transitions:type_name -> ringfence.event.AgentState
+	22, // 44: ringfence.event.AgentTimeState.emitted:type_name -> ringfence.event.AgentInterval
+	25, // 45: ringfence.event.SamplingState.rows:type_name -> ringfence.event.PopulationRow
+	31, // 46: ringfence.event.CampaignState.buckets:type_name -> ringfence.event.CampaignPartial
+	54, // 47: ringfence.event.CampaignState.agents:type_name -> ringfence.event.CampaignState.AgentsEntry
+	55, // 48: ringfence.event.CampaignState.agents_at:type_name -> ringfence.event.CampaignState.AgentsAtEntry
+	30, // 49: ringfence.event.CampaignState.last:type_name -> ringfence.event.CampaignSignal
+	31, // 50: ringfence.event.ComplaintWatch.buckets:type_name -> ringfence.event.CampaignPartial
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_event_proto_init() }
@@ -5815,7 +6309,7 @@ func file_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_event_proto_rawDesc), len(file_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   49,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,6 +12,7 @@ const (
 	TopicQACommands       = "ringfence.qa-commands"
 	TopicQAEvents         = "ringfence.qa-events"
 	TopicSamplingFacts    = "ringfence.sampling-facts"
+	TopicSamplingDays     = "ringfence.sampling-days"
 	TopicCampaigns        = "ringfence.campaigns"
 	TopicLeads            = "ringfence.leads"
 	TopicSurveys          = "ringfence.surveys"
@@ -34,7 +35,7 @@ func Topics() []Topic {
 	return []Topic{
 		{Name: TopicCustomerEvents}, {Name: TopicPermitDecisions}, {Name: TopicAgentStates}, {Name: TopicCallFacts},
 		{Name: TopicComplaintFacts}, {Name: TopicAgentIntervals}, {Name: TopicQATasks}, {Name: TopicQACommands},
-		{Name: TopicQAEvents}, {Name: TopicSamplingFacts}, {Name: TopicCampaigns}, {Name: TopicLeads}, {Name: TopicSurveys},
+		{Name: TopicQAEvents}, {Name: TopicSamplingFacts}, {Name: TopicSamplingDays}, {Name: TopicCampaigns}, {Name: TopicLeads}, {Name: TopicSurveys},
 		{Name: TopicCampaignPartials}, {Name: TopicCampaignSignals, Compacted: true}, {Name: TopicAlerts},
 		{Name: TopicDirectory, Compacted: true}, {Name: TopicImports, Compacted: true}, {Name: TopicDeadLetter},
 	}
