@@ -129,6 +129,10 @@ func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir str
 	if err := waitFor(ctx, 5*time.Minute, func() (bool, error) { return a.Settled(ctx) }); err != nil {
 		return fmt.Errorf("the facts do not get into ClickHouse: %w", err)
 	}
+	_, _ = fmt.Fprintln(out, "· waiting until the simulated days are closed and their samples complete")
+	if err := waitFor(ctx, 2*time.Minute, func() (bool, error) { return a.Sampled(ctx) }); err != nil {
+		return fmt.Errorf("the samples do not get complete: %w", err)
+	}
 	sum, err := app.Summarize(ctx, a.Conn())
 	if err != nil {
 		return err

@@ -4,14 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/ringfence/ringfence/internal/number"
 	"github.com/ringfence/ringfence/internal/stream"
+	"github.com/ringfence/ringfence/processors/agenttime"
 	"github.com/ringfence/ringfence/processors/contactcap"
 	"github.com/ringfence/ringfence/processors/contactcap/policy"
+	"github.com/ringfence/ringfence/processors/sampling"
 	"github.com/ringfence/ringfence/sinks/clickhouse"
 )
 
@@ -54,6 +58,21 @@ func (a *App) startRoles(ctx context.Context) error {
 			return err
 		}
 	}
+	if a.cfg.Has("agenttime") {
+		if err := addProcessor(a, agenttime.New(agenttime.Options{Timeout: a.cfg.AgentStateTimeout.D(), Zone: a.zone})); err != nil {
+			return err
+		}
+	}
+	if a.cfg.Has("sampling") {
+		secret, err := a.samplingSecret()
+		if err != nil {
+			return err
+		}
+		err = addProcessor(a, sampling.New(sampling.Options{Secret: secret, Zone: a.zone, OneIn: int64(a.cfg.Sampling.OneIn), Grace: a.cfg.Sampling.Grace.D(), Quiet: a.cfg.Sampling.Quiet.D()}))
+		if err != nil {
+			return err
+		}
+	}
 	if a.ch.native == "" {
 		return nil
 	}
@@ -70,6 +89,15 @@ func (a *App) startRoles(ctx context.Context) error {
 		a.health.add("sink", s.Status)
 	}
 	return nil
+}
+
+// samplingSecret is the secret from which the days' keys are made; on a cluster it is one file for all processes.
+func (a *App) samplingSecret() ([]byte, error) {
+	file := a.cfg.Sampling.KeyFile
+	if file == "" {
+		file = filepath.Join(a.cfg.DataDir, "keys", "sampling.key")
+	}
+	return number.Secret(file, filepath.Join(a.cfg.DataDir, "sampling.key.fingerprint"))
 }
 
 // openClickHouse waits for the server as long as it takes: ClickHouse away is no reason to end.

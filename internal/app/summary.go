@@ -48,3 +48,14 @@ func Summarize(ctx context.Context, conn driver.Conn) (*Summary, error) {
 	}
 	return s, nil
 }
+
+// Sampled tells whether one in so many of every agent's day is drawn, rounded up: every day in ClickHouse is closed.
+func (a *App) Sampled(ctx context.Context) (bool, error) {
+	var open uint64
+	err := a.conn.QueryRow(ctx, `SELECT count() FROM (SELECT day, agent_id, count() AS n, countIf(has(drawn, 'daily')) AS d
+		FROM sampling_population FINAL GROUP BY day, agent_id HAVING d != intDiv(n + ? - 1, ?))`, a.cfg.Sampling.OneIn, a.cfg.Sampling.OneIn).Scan(&open)
+	if err != nil {
+		return false, fmt.Errorf("look at the samples: %w", err)
+	}
+	return open == 0, nil
+}
