@@ -1738,6 +1738,2968 @@ func (m *ComplaintWatch) CloneMessageVT() proto.Message {
 	return m.CloneVT()
 }
 
+func (this *CustomerEvent) EqualVT(that *CustomerEvent) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Body == nil && that.Body != nil {
+		return false
+	} else if this.Body != nil {
+		if that.Body == nil {
+			return false
+		}
+		if !this.Body.(interface {
+			EqualVT(isCustomerEvent_Body) bool
+		}).EqualVT(that.Body) {
+			return false
+		}
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	if this.CustomerId != that.CustomerId {
+		return false
+	}
+	if this.NumberHash != that.NumberHash {
+		return false
+	}
+	if this.ByNumber != that.ByNumber {
+		return false
+	}
+	if this.ReceivedAt != that.ReceivedAt {
+		return false
+	}
+	if this.Source != that.Source {
+		return false
+	}
+	if this.RawRef != that.RawRef {
+		return false
+	}
+	if this.Redelivered != that.Redelivered {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *CustomerEvent) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*CustomerEvent)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *CustomerEvent_Call) EqualVT(thatIface isCustomerEvent_Body) bool {
+	that, ok := thatIface.(*CustomerEvent_Call)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Call, that.Call; p != q {
+		if p == nil {
+			p = &Call{}
+		}
+		if q == nil {
+			q = &Call{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *CustomerEvent_Customer) EqualVT(thatIface isCustomerEvent_Body) bool {
+	that, ok := thatIface.(*CustomerEvent_Customer)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Customer, that.Customer; p != q {
+		if p == nil {
+			p = &CustomerUpdate{}
+		}
+		if q == nil {
+			q = &CustomerUpdate{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *CustomerEvent_Complaint) EqualVT(thatIface isCustomerEvent_Body) bool {
+	that, ok := thatIface.(*CustomerEvent_Complaint)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Complaint, that.Complaint; p != q {
+		if p == nil {
+			p = &Complaint{}
+		}
+		if q == nil {
+			q = &Complaint{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *CustomerEvent_PermitRequest) EqualVT(thatIface isCustomerEvent_Body) bool {
+	that, ok := thatIface.(*CustomerEvent_PermitRequest)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.PermitRequest, that.PermitRequest; p != q {
+		if p == nil {
+			p = &PermitRequest{}
+		}
+		if q == nil {
+			q = &PermitRequest{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *CustomerEvent_PermitRelease) EqualVT(thatIface isCustomerEvent_Body) bool {
+	that, ok := thatIface.(*CustomerEvent_PermitRelease)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.PermitRelease, that.PermitRelease; p != q {
+		if p == nil {
+			p = &PermitRelease{}
+		}
+		if q == nil {
+			q = &PermitRelease{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *CustomerEvent_ExplainRequest) EqualVT(thatIface isCustomerEvent_Body) bool {
+	that, ok := thatIface.(*CustomerEvent_ExplainRequest)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.ExplainRequest, that.ExplainRequest; p != q {
+		if p == nil {
+			p = &ExplainRequest{}
+		}
+		if q == nil {
+			q = &ExplainRequest{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *CustomerEvent_HistoryClaim) EqualVT(thatIface isCustomerEvent_Body) bool {
+	that, ok := thatIface.(*CustomerEvent_HistoryClaim)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.HistoryClaim, that.HistoryClaim; p != q {
+		if p == nil {
+			p = &HistoryClaim{}
+		}
+		if q == nil {
+			q = &HistoryClaim{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *CustomerEvent_HistoryGrant) EqualVT(thatIface isCustomerEvent_Body) bool {
+	that, ok := thatIface.(*CustomerEvent_HistoryGrant)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.HistoryGrant, that.HistoryGrant; p != q {
+		if p == nil {
+			p = &HistoryGrant{}
+		}
+		if q == nil {
+			q = &HistoryGrant{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *Call) EqualVT(that *Call) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.Direction != that.Direction {
+		return false
+	}
+	if this.CallerId != that.CallerId {
+		return false
+	}
+	if this.PermitId != that.PermitId {
+		return false
+	}
+	if this.Purpose != that.Purpose {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if len(this.Products) != len(that.Products) {
+		return false
+	}
+	for i, vx := range this.Products {
+		vy := that.Products[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.ListId != that.ListId {
+		return false
+	}
+	if this.LeadId != that.LeadId {
+		return false
+	}
+	if this.AgentId != that.AgentId {
+		return false
+	}
+	if this.TeamId != that.TeamId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if this.DialerId != that.DialerId {
+		return false
+	}
+	if this.StartedAt != that.StartedAt {
+		return false
+	}
+	if this.AnsweredAt != that.AnsweredAt {
+		return false
+	}
+	if this.BridgedAt != that.BridgedAt {
+		return false
+	}
+	if this.EndedAt != that.EndedAt {
+		return false
+	}
+	if this.WrappedUpAt != that.WrappedUpAt {
+		return false
+	}
+	if p, q := this.PreparedMs, that.PreparedMs; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if this.UpdatedAt != that.UpdatedAt {
+		return false
+	}
+	if this.Outcome != that.Outcome {
+		return false
+	}
+	if this.AnsweredBy != that.AnsweredBy {
+		return false
+	}
+	if this.HangupBy != that.HangupBy {
+		return false
+	}
+	if this.HangupCause != that.HangupCause {
+		return false
+	}
+	if this.Disposition != that.Disposition {
+		return false
+	}
+	if p, q := this.Reached, that.Reached; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if p, q := this.Completed, that.Completed; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if len(this.Refused) != len(that.Refused) {
+		return false
+	}
+	for i, vx := range this.Refused {
+		vy := that.Refused[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.Ordered) != len(that.Ordered) {
+		return false
+	}
+	for i, vx := range this.Ordered {
+		vy := that.Ordered[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if p, q := this.OptOut, that.OptOut; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if this.Useless != that.Useless {
+		return false
+	}
+	if this.AppointmentAt != that.AppointmentAt {
+		return false
+	}
+	if this.Strategy != that.Strategy {
+		return false
+	}
+	if !this.Recording.EqualVT(that.Recording) {
+		return false
+	}
+	if this.InboundNumber != that.InboundNumber {
+		return false
+	}
+	if p, q := this.InboundLead, that.InboundLead; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if this.JointChannel != that.JointChannel {
+		return false
+	}
+	if this.FieldsSet != that.FieldsSet {
+		return false
+	}
+	if this.CustomerId != that.CustomerId {
+		return false
+	}
+	if this.NumberHash != that.NumberHash {
+		return false
+	}
+	if this.NumberMasked != that.NumberMasked {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Call) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Call)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Recording) EqualVT(that *Recording) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Uri != that.Uri {
+		return false
+	}
+	if p, q := this.SizeBytes, that.SizeBytes; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if p, q := this.DurationMs, that.DurationMs; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Recording) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Recording)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *CustomerUpdate) EqualVT(that *CustomerUpdate) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.CustomerId != that.CustomerId {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if p, q := this.Segment, that.Segment; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if p, q := this.Plan, that.Plan; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if len(this.Groups) != len(that.Groups) {
+		return false
+	}
+	for i, vx := range this.Groups {
+		vy := that.Groups[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.GroupsSet != that.GroupsSet {
+		return false
+	}
+	if p, q := this.TimeZone, that.TimeZone; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if p, q := this.Region, that.Region; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if len(this.Numbers) != len(that.Numbers) {
+		return false
+	}
+	for i, vx := range this.Numbers {
+		vy := that.Numbers[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.NumbersRemoved) != len(that.NumbersRemoved) {
+		return false
+	}
+	for i, vx := range this.NumbersRemoved {
+		vy := that.NumbersRemoved[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if p, q := this.Tariff, that.Tariff; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if len(this.Lists) != len(that.Lists) {
+		return false
+	}
+	for i, vx := range this.Lists {
+		vy, ok := that.Lists[i]
+		if !ok {
+			return false
+		}
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.Products) != len(that.Products) {
+		return false
+	}
+	for i, vx := range this.Products {
+		vy, ok := that.Products[i]
+		if !ok {
+			return false
+		}
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.ClearRefusals) != len(that.ClearRefusals) {
+		return false
+	}
+	for i, vx := range this.ClearRefusals {
+		vy := that.ClearRefusals[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if p, q := this.LeftNetwork, that.LeftNetwork; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if this.By != that.By {
+		return false
+	}
+	if this.Note != that.Note {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *CustomerUpdate) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*CustomerUpdate)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Complaint) EqualVT(that *Complaint) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.ComplaintId != that.ComplaintId {
+		return false
+	}
+	if this.Event != that.Event {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.AgentId != that.AgentId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if len(this.Products) != len(that.Products) {
+		return false
+	}
+	for i, vx := range this.Products {
+		vy := that.Products[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.Channel != that.Channel {
+		return false
+	}
+	if this.Category != that.Category {
+		return false
+	}
+	if this.Cause != that.Cause {
+		return false
+	}
+	if this.SubCause != that.SubCause {
+		return false
+	}
+	if this.Level != that.Level {
+		return false
+	}
+	if this.Severity != that.Severity {
+		return false
+	}
+	if this.Handling != that.Handling {
+		return false
+	}
+	if this.Owner != that.Owner {
+		return false
+	}
+	if this.Note != that.Note {
+		return false
+	}
+	if this.CustomerId != that.CustomerId {
+		return false
+	}
+	if this.NumberHash != that.NumberHash {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Complaint) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Complaint)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *ReplyTo) EqualVT(that *ReplyTo) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Requester != that.Requester {
+		return false
+	}
+	if this.Partition != that.Partition {
+		return false
+	}
+	if this.Correlation != that.Correlation {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *ReplyTo) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*ReplyTo)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *PermitRequest) EqualVT(that *PermitRequest) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.RequestId != that.RequestId {
+		return false
+	}
+	if this.Purpose != that.Purpose {
+		return false
+	}
+	if len(this.Products) != len(that.Products) {
+		return false
+	}
+	for i, vx := range this.Products {
+		vy := that.Products[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if this.DialerId != that.DialerId {
+		return false
+	}
+	if this.CallerId != that.CallerId {
+		return false
+	}
+	if this.InboundNumber != that.InboundNumber {
+		return false
+	}
+	if this.GuaranteedAgent != that.GuaranteedAgent {
+		return false
+	}
+	if this.Recording != that.Recording {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.TtlMs != that.TtlMs {
+		return false
+	}
+	if !this.ReplyTo.EqualVT(that.ReplyTo) {
+		return false
+	}
+	if this.Deadline != that.Deadline {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *PermitRequest) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*PermitRequest)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *PermitRelease) EqualVT(that *PermitRelease) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.PermitId != that.PermitId {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if !this.ReplyTo.EqualVT(that.ReplyTo) {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *PermitRelease) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*PermitRelease)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *ExplainRequest) EqualVT(that *ExplainRequest) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if !this.Request.EqualVT(that.Request) {
+		return false
+	}
+	if !this.ReplyTo.EqualVT(that.ReplyTo) {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *ExplainRequest) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*ExplainRequest)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *HistoryClaim) EqualVT(that *HistoryClaim) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.NumberHash != that.NumberHash {
+		return false
+	}
+	if this.Claimant != that.Claimant {
+		return false
+	}
+	if this.From != that.From {
+		return false
+	}
+	if this.Until != that.Until {
+		return false
+	}
+	if this.ClaimId != that.ClaimId {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *HistoryClaim) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*HistoryClaim)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *HistoryGrant) EqualVT(that *HistoryGrant) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.ClaimId != that.ClaimId {
+		return false
+	}
+	if this.NumberHash != that.NumberHash {
+		return false
+	}
+	if len(this.Events) != len(that.Events) {
+		return false
+	}
+	for i, vx := range this.Events {
+		vy := that.Events[i]
+		if string(vx) != string(vy) {
+			return false
+		}
+	}
+	if this.FromCustomer != that.FromCustomer {
+		return false
+	}
+	if this.Remaining != that.Remaining {
+		return false
+	}
+	if len(this.Permits) != len(that.Permits) {
+		return false
+	}
+	for i, vx := range this.Permits {
+		vy := that.Permits[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &PermitState{}
+			}
+			if q == nil {
+				q = &PermitState{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *HistoryGrant) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*HistoryGrant)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *PermitEvent) EqualVT(that *PermitEvent) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Body == nil && that.Body != nil {
+		return false
+	} else if this.Body != nil {
+		if that.Body == nil {
+			return false
+		}
+		if !this.Body.(interface{ EqualVT(isPermitEvent_Body) bool }).EqualVT(that.Body) {
+			return false
+		}
+	}
+	if !this.ReplyTo.EqualVT(that.ReplyTo) {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *PermitEvent) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*PermitEvent)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *PermitEvent_Decision) EqualVT(thatIface isPermitEvent_Body) bool {
+	that, ok := thatIface.(*PermitEvent_Decision)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Decision, that.Decision; p != q {
+		if p == nil {
+			p = &PermitDecision{}
+		}
+		if q == nil {
+			q = &PermitDecision{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *PermitEvent_Status) EqualVT(thatIface isPermitEvent_Body) bool {
+	that, ok := thatIface.(*PermitEvent_Status)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Status, that.Status; p != q {
+		if p == nil {
+			p = &PermitStatus{}
+		}
+		if q == nil {
+			q = &PermitStatus{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *PermitEvent_ReleaseResult) EqualVT(thatIface isPermitEvent_Body) bool {
+	that, ok := thatIface.(*PermitEvent_ReleaseResult)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.ReleaseResult, that.ReleaseResult; p != q {
+		if p == nil {
+			p = &ReleaseResult{}
+		}
+		if q == nil {
+			q = &ReleaseResult{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *PermitEvent_Explanation) EqualVT(thatIface isPermitEvent_Body) bool {
+	that, ok := thatIface.(*PermitEvent_Explanation)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Explanation, that.Explanation; p != q {
+		if p == nil {
+			p = &Explanation{}
+		}
+		if q == nil {
+			q = &Explanation{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *PermitDecision) EqualVT(that *PermitDecision) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Decision != that.Decision {
+		return false
+	}
+	if this.PermitId != that.PermitId {
+		return false
+	}
+	if this.RequestId != that.RequestId {
+		return false
+	}
+	if this.CustomerId != that.CustomerId {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.ExpiresAt != that.ExpiresAt {
+		return false
+	}
+	if this.Policy != that.Policy {
+		return false
+	}
+	if len(this.DeniedBy) != len(that.DeniedBy) {
+		return false
+	}
+	for i, vx := range this.DeniedBy {
+		vy := that.DeniedBy[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &Denial{}
+			}
+			if q == nil {
+				q = &Denial{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if this.NextAllowedAt != that.NextAllowedAt {
+		return false
+	}
+	if this.NeverAllowed != that.NeverAllowed {
+		return false
+	}
+	if this.NextAllowedLocal != that.NextAllowedLocal {
+		return false
+	}
+	if this.Purpose != that.Purpose {
+		return false
+	}
+	if len(this.Products) != len(that.Products) {
+		return false
+	}
+	for i, vx := range this.Products {
+		vy := that.Products[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if this.DialerId != that.DialerId {
+		return false
+	}
+	if this.NumberHash != that.NumberHash {
+		return false
+	}
+	if this.RepeatedAnswer != that.RepeatedAnswer {
+		return false
+	}
+	if this.TimeZone != that.TimeZone {
+		return false
+	}
+	if this.Expired != that.Expired {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *PermitDecision) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*PermitDecision)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Denial) EqualVT(that *Denial) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Rule != that.Rule {
+		return false
+	}
+	if p, q := this.Used, that.Used; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if p, q := this.Limit, that.Limit; (p == nil && q != nil) || (p != nil && (q == nil || *p != *q)) {
+		return false
+	}
+	if this.NextAllowedAt != that.NextAllowedAt {
+		return false
+	}
+	if this.NextAllowedLocal != that.NextAllowedLocal {
+		return false
+	}
+	if this.Detail != that.Detail {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Denial) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Denial)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *PermitStatus) EqualVT(that *PermitStatus) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.PermitId != that.PermitId {
+		return false
+	}
+	if this.Status != that.Status {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.CustomerId != that.CustomerId {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.RequestId != that.RequestId {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *PermitStatus) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*PermitStatus)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *ReleaseResult) EqualVT(that *ReleaseResult) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.PermitId != that.PermitId {
+		return false
+	}
+	if this.HttpStatus != that.HttpStatus {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *ReleaseResult) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*ReleaseResult)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Explanation) EqualVT(that *Explanation) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if string(this.Json) != string(that.Json) {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Explanation) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Explanation)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *AgentState) EqualVT(that *AgentState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	if this.AgentId != that.AgentId {
+		return false
+	}
+	if this.State != that.State {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.Reason != that.Reason {
+		return false
+	}
+	if this.TeamId != that.TeamId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.ReceivedAt != that.ReceivedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *AgentState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*AgentState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Schedule) EqualVT(that *Schedule) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	if this.AgentId != that.AgentId {
+		return false
+	}
+	if this.StartAt != that.StartAt {
+		return false
+	}
+	if this.EndAt != that.EndAt {
+		return false
+	}
+	if this.Kind != that.Kind {
+		return false
+	}
+	if this.TeamId != that.TeamId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if this.ReceivedAt != that.ReceivedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Schedule) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Schedule)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *AgentEvent) EqualVT(that *AgentEvent) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Body == nil && that.Body != nil {
+		return false
+	} else if this.Body != nil {
+		if that.Body == nil {
+			return false
+		}
+		if !this.Body.(interface{ EqualVT(isAgentEvent_Body) bool }).EqualVT(that.Body) {
+			return false
+		}
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *AgentEvent) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*AgentEvent)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *AgentEvent_State) EqualVT(thatIface isAgentEvent_Body) bool {
+	that, ok := thatIface.(*AgentEvent_State)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.State, that.State; p != q {
+		if p == nil {
+			p = &AgentState{}
+		}
+		if q == nil {
+			q = &AgentState{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *AgentEvent_Schedule) EqualVT(thatIface isAgentEvent_Body) bool {
+	that, ok := thatIface.(*AgentEvent_Schedule)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Schedule, that.Schedule; p != q {
+		if p == nil {
+			p = &Schedule{}
+		}
+		if q == nil {
+			q = &Schedule{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *CallFact) EqualVT(that *CallFact) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if !this.Call.EqualVT(that.Call) {
+		return false
+	}
+	if this.CustomerHash != that.CustomerHash {
+		return false
+	}
+	if this.AttemptNo != that.AttemptNo {
+		return false
+	}
+	if this.CapVerdict != that.CapVerdict {
+		return false
+	}
+	if len(this.Violations) != len(that.Violations) {
+		return false
+	}
+	for i, vx := range this.Violations {
+		vy := that.Violations[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.Policy != that.Policy {
+		return false
+	}
+	if this.Revision != that.Revision {
+		return false
+	}
+	if this.ReceivedAt != that.ReceivedAt {
+		return false
+	}
+	if this.Source != that.Source {
+		return false
+	}
+	if this.First != that.First {
+		return false
+	}
+	if this.Retracted != that.Retracted {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *CallFact) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*CallFact)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *ComplaintFact) EqualVT(that *ComplaintFact) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if !this.Complaint.EqualVT(that.Complaint) {
+		return false
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	if this.CustomerHash != that.CustomerHash {
+		return false
+	}
+	if this.TeamId != that.TeamId {
+		return false
+	}
+	if this.AttributedBy != that.AttributedBy {
+		return false
+	}
+	if this.AttributedCallId != that.AttributedCallId {
+		return false
+	}
+	if this.Unattributed != that.Unattributed {
+		return false
+	}
+	if this.First != that.First {
+		return false
+	}
+	if this.ReceivedAt != that.ReceivedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *ComplaintFact) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*ComplaintFact)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *AgentInterval) EqualVT(that *AgentInterval) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.AgentId != that.AgentId {
+		return false
+	}
+	if this.State != that.State {
+		return false
+	}
+	if this.StartAt != that.StartAt {
+		return false
+	}
+	if this.EndAt != that.EndAt {
+		return false
+	}
+	if this.Reason != that.Reason {
+		return false
+	}
+	if this.TeamId != that.TeamId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.Open != that.Open {
+		return false
+	}
+	if this.TimedOut != that.TimedOut {
+		return false
+	}
+	if this.Revision != that.Revision {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *AgentInterval) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*AgentInterval)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *QATask) EqualVT(that *QATask) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.TaskId != that.TaskId {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.AgentId != that.AgentId {
+		return false
+	}
+	if this.TeamId != that.TeamId {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if this.Day != that.Day {
+		return false
+	}
+	if this.Seq != that.Seq {
+		return false
+	}
+	if this.Draw != that.Draw {
+		return false
+	}
+	if this.Reason != that.Reason {
+		return false
+	}
+	if this.DrawnAt != that.DrawnAt {
+		return false
+	}
+	if this.RecordingUri != that.RecordingUri {
+		return false
+	}
+	if this.CallStartedAt != that.CallStartedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *QATask) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*QATask)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *SamplingFact) EqualVT(that *SamplingFact) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Body == nil && that.Body != nil {
+		return false
+	} else if this.Body != nil {
+		if that.Body == nil {
+			return false
+		}
+		if !this.Body.(interface {
+			EqualVT(isSamplingFact_Body) bool
+		}).EqualVT(that.Body) {
+			return false
+		}
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *SamplingFact) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*SamplingFact)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *SamplingFact_Population) EqualVT(thatIface isSamplingFact_Body) bool {
+	that, ok := thatIface.(*SamplingFact_Population)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Population, that.Population; p != q {
+		if p == nil {
+			p = &PopulationRow{}
+		}
+		if q == nil {
+			q = &PopulationRow{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *SamplingFact_Key) EqualVT(thatIface isSamplingFact_Body) bool {
+	that, ok := thatIface.(*SamplingFact_Key)
+	if !ok {
+		return false
+	}
+	if this == that {
+		return true
+	}
+	if this == nil && that != nil || this != nil && that == nil {
+		return false
+	}
+	if p, q := this.Key, that.Key; p != q {
+		if p == nil {
+			p = &SamplingKey{}
+		}
+		if q == nil {
+			q = &SamplingKey{}
+		}
+		if !p.EqualVT(q) {
+			return false
+		}
+	}
+	return true
+}
+
+func (this *PopulationRow) EqualVT(that *PopulationRow) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Day != that.Day {
+		return false
+	}
+	if this.AgentId != that.AgentId {
+		return false
+	}
+	if this.Seq != that.Seq {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.Late != that.Late {
+		return false
+	}
+	if len(this.Drawn) != len(that.Drawn) {
+		return false
+	}
+	for i, vx := range this.Drawn {
+		vy := that.Drawn[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.Revision != that.Revision {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.TeamId != that.TeamId {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if this.CallStartedAt != that.CallStartedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *PopulationRow) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*PopulationRow)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *SamplingKey) EqualVT(that *SamplingKey) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Day != that.Day {
+		return false
+	}
+	if this.KeySha256 != that.KeySha256 {
+		return false
+	}
+	if this.PublishedAt != that.PublishedAt {
+		return false
+	}
+	if this.Key != that.Key {
+		return false
+	}
+	if this.RevealedAt != that.RevealedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *SamplingKey) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*SamplingKey)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Campaign) EqualVT(that *Campaign) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.Name != that.Name {
+		return false
+	}
+	if this.Purpose != that.Purpose {
+		return false
+	}
+	if len(this.Products) != len(that.Products) {
+		return false
+	}
+	for i, vx := range this.Products {
+		vy := that.Products[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.Status != that.Status {
+		return false
+	}
+	if this.ScriptVersion != that.ScriptVersion {
+		return false
+	}
+	if this.PartnerId != that.PartnerId {
+		return false
+	}
+	if string(this.PacingJson) != string(that.PacingJson) {
+		return false
+	}
+	if len(this.CallerIds) != len(that.CallerIds) {
+		return false
+	}
+	for i, vx := range this.CallerIds {
+		vy := that.CallerIds[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if string(this.HoursJson) != string(that.HoursJson) {
+		return false
+	}
+	if this.ReceivedAt != that.ReceivedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Campaign) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Campaign)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Lead) EqualVT(that *Lead) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	if this.LeadId != that.LeadId {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.CustomerId != that.CustomerId {
+		return false
+	}
+	if len(this.NumberHashes) != len(that.NumberHashes) {
+		return false
+	}
+	for i, vx := range this.NumberHashes {
+		vy := that.NumberHashes[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.NumbersSealed) != len(that.NumbersSealed) {
+		return false
+	}
+	for i, vx := range this.NumbersSealed {
+		vy := that.NumbersSealed[i]
+		if string(vx) != string(vy) {
+			return false
+		}
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.ListId != that.ListId {
+		return false
+	}
+	if len(this.Products) != len(that.Products) {
+		return false
+	}
+	for i, vx := range this.Products {
+		vy := that.Products[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.Priority != that.Priority {
+		return false
+	}
+	if this.TimeZone != that.TimeZone {
+		return false
+	}
+	if this.ExpiresAt != that.ExpiresAt {
+		return false
+	}
+	if this.InboundNumber != that.InboundNumber {
+		return false
+	}
+	if this.Useless != that.Useless {
+		return false
+	}
+	if len(this.Attributes) != len(that.Attributes) {
+		return false
+	}
+	for i, vx := range this.Attributes {
+		vy, ok := that.Attributes[i]
+		if !ok {
+			return false
+		}
+		if vx != vy {
+			return false
+		}
+	}
+	if this.ReceivedAt != that.ReceivedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Lead) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Lead)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Survey) EqualVT(that *Survey) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.Score != that.Score {
+		return false
+	}
+	if this.ReceivedAt != that.ReceivedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Survey) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Survey)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *CampaignSignal) EqualVT(that *CampaignSignal) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.AnswerRate != that.AnswerRate {
+		return false
+	}
+	if this.HandlingTimeMs != that.HandlingTimeMs {
+		return false
+	}
+	if this.RingTimeMs != that.RingTimeMs {
+		return false
+	}
+	if this.AgentsAvailable != that.AgentsAvailable {
+		return false
+	}
+	if this.AgentsBusy != that.AgentsBusy {
+		return false
+	}
+	if this.AbandonmentRate != that.AbandonmentRate {
+		return false
+	}
+	if this.LiveCalls != that.LiveCalls {
+		return false
+	}
+	if this.Dials != that.Dials {
+		return false
+	}
+	if this.Verdict != that.Verdict {
+		return false
+	}
+	if this.Reason != that.Reason {
+		return false
+	}
+	if this.VerdictBy != that.VerdictBy {
+		return false
+	}
+	if this.WindowMs != that.WindowMs {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *CampaignSignal) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*CampaignSignal)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *CampaignPartial) EqualVT(that *CampaignPartial) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.Partition != that.Partition {
+		return false
+	}
+	if this.BucketAt != that.BucketAt {
+		return false
+	}
+	if this.Dials != that.Dials {
+		return false
+	}
+	if this.Connected != that.Connected {
+		return false
+	}
+	if this.Live != that.Live {
+		return false
+	}
+	if this.Abandoned != that.Abandoned {
+		return false
+	}
+	if this.Handled != that.Handled {
+		return false
+	}
+	if this.HandlingMs != that.HandlingMs {
+		return false
+	}
+	if this.RingMs != that.RingMs {
+		return false
+	}
+	if this.Orders != that.Orders {
+		return false
+	}
+	if len(this.Agents) != len(that.Agents) {
+		return false
+	}
+	for i, vx := range this.Agents {
+		vy, ok := that.Agents[i]
+		if !ok {
+			return false
+		}
+		if vx != vy {
+			return false
+		}
+	}
+	if this.AgentsOnly != that.AgentsOnly {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *CampaignPartial) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*CampaignPartial)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Alert) EqualVT(that *Alert) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.AlertId != that.AlertId {
+		return false
+	}
+	if this.Kind != that.Kind {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if this.AgentId != that.AgentId {
+		return false
+	}
+	if this.State != that.State {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.Since != that.Since {
+		return false
+	}
+	if this.Value != that.Value {
+		return false
+	}
+	if this.Expected != that.Expected {
+		return false
+	}
+	if this.PValue != that.PValue {
+		return false
+	}
+	if this.Count != that.Count {
+		return false
+	}
+	if this.Base != that.Base {
+		return false
+	}
+	if this.Detail != that.Detail {
+		return false
+	}
+	if this.Action != that.Action {
+		return false
+	}
+	if len(this.CallIds) != len(that.CallIds) {
+		return false
+	}
+	for i, vx := range this.CallIds {
+		vy := that.CallIds[i]
+		if vx != vy {
+			return false
+		}
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Alert) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Alert)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *DirectoryEntry) EqualVT(that *DirectoryEntry) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if len(this.Owners) != len(that.Owners) {
+		return false
+	}
+	for i, vx := range this.Owners {
+		vy := that.Owners[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &Ownership{}
+			}
+			if q == nil {
+				q = &Ownership{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if this.Revision != that.Revision {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *DirectoryEntry) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*DirectoryEntry)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Ownership) EqualVT(that *Ownership) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.From != that.From {
+		return false
+	}
+	if this.CustomerId != that.CustomerId {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Ownership) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Ownership)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *DeadLetter) EqualVT(that *DeadLetter) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.Source != that.Source {
+		return false
+	}
+	if this.Reason != that.Reason {
+		return false
+	}
+	if this.Pointer != that.Pointer {
+		return false
+	}
+	if string(this.Raw) != string(that.Raw) {
+		return false
+	}
+	if this.Topic != that.Topic {
+		return false
+	}
+	if this.Partition != that.Partition {
+		return false
+	}
+	if this.Offset != that.Offset {
+		return false
+	}
+	if string(this.Sealed) != string(that.Sealed) {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *DeadLetter) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*DeadLetter)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *ImportMark) EqualVT(that *ImportMark) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Digest != that.Digest {
+		return false
+	}
+	if this.Path != that.Path {
+		return false
+	}
+	if this.Bytes != that.Bytes {
+		return false
+	}
+	if this.Rows != that.Rows {
+		return false
+	}
+	if this.Accepted != that.Accepted {
+		return false
+	}
+	if this.Skipped != that.Skipped {
+		return false
+	}
+	if this.Rejected != that.Rejected {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.Complete != that.Complete {
+		return false
+	}
+	if string(this.State) != string(that.State) {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *ImportMark) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*ImportMark)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *CustomerState) EqualVT(that *CustomerState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if len(this.Calls) != len(that.Calls) {
+		return false
+	}
+	for i, vx := range this.Calls {
+		vy := that.Calls[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &CallState{}
+			}
+			if q == nil {
+				q = &CallState{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Permits) != len(that.Permits) {
+		return false
+	}
+	for i, vx := range this.Permits {
+		vy := that.Permits[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &PermitState{}
+			}
+			if q == nil {
+				q = &PermitState{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Changes) != len(that.Changes) {
+		return false
+	}
+	for i, vx := range this.Changes {
+		vy := that.Changes[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &ChangeState{}
+			}
+			if q == nil {
+				q = &ChangeState{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Complaints) != len(that.Complaints) {
+		return false
+	}
+	for i, vx := range this.Complaints {
+		vy := that.Complaints[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &ComplaintState{}
+			}
+			if q == nil {
+				q = &ComplaintState{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Seen) != len(that.Seen) {
+		return false
+	}
+	for i, vx := range this.Seen {
+		vy := that.Seen[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.WaitingUpdates) != len(that.WaitingUpdates) {
+		return false
+	}
+	for i, vx := range this.WaitingUpdates {
+		vy := that.WaitingUpdates[i]
+		if string(vx) != string(vy) {
+			return false
+		}
+	}
+	if len(this.Answers) != len(that.Answers) {
+		return false
+	}
+	for i, vx := range this.Answers {
+		vy := that.Answers[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &Answer{}
+			}
+			if q == nil {
+				q = &Answer{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Owners) != len(that.Owners) {
+		return false
+	}
+	for i, vx := range this.Owners {
+		vy := that.Owners[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &Ownership{}
+			}
+			if q == nil {
+				q = &Ownership{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Claims) != len(that.Claims) {
+		return false
+	}
+	for i, vx := range this.Claims {
+		vy := that.Claims[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &Claim{}
+			}
+			if q == nil {
+				q = &Claim{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Deferred) != len(that.Deferred) {
+		return false
+	}
+	for i, vx := range this.Deferred {
+		vy := that.Deferred[i]
+		if string(vx) != string(vy) {
+			return false
+		}
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *CustomerState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*CustomerState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *CallState) EqualVT(that *CallState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if !this.Call.EqualVT(that.Call) {
+		return false
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	if len(this.Fields) != len(that.Fields) {
+		return false
+	}
+	for i, vx := range this.Fields {
+		vy := that.Fields[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &FieldTime{}
+			}
+			if q == nil {
+				q = &FieldTime{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if this.Verdict != that.Verdict {
+		return false
+	}
+	if len(this.Violations) != len(that.Violations) {
+		return false
+	}
+	for i, vx := range this.Violations {
+		vy := that.Violations[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.Revision != that.Revision {
+		return false
+	}
+	if this.ByNumber != that.ByNumber {
+		return false
+	}
+	if this.Policy != that.Policy {
+		return false
+	}
+	if this.BaseAt != that.BaseAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *CallState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*CallState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *FieldTime) EqualVT(that *FieldTime) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Field != that.Field {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *FieldTime) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*FieldTime)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *PermitState) EqualVT(that *PermitState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.PermitId != that.PermitId {
+		return false
+	}
+	if this.At != that.At {
+		return false
+	}
+	if this.ExpiresAt != that.ExpiresAt {
+		return false
+	}
+	if this.Purpose != that.Purpose {
+		return false
+	}
+	if this.CampaignId != that.CampaignId {
+		return false
+	}
+	if len(this.Products) != len(that.Products) {
+		return false
+	}
+	for i, vx := range this.Products {
+		vy := that.Products[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.NumberHash != that.NumberHash {
+		return false
+	}
+	if this.State != that.State {
+		return false
+	}
+	if this.DecidedAt != that.DecidedAt {
+		return false
+	}
+	if this.Orphaned != that.Orphaned {
+		return false
+	}
+	if this.CallId != that.CallId {
+		return false
+	}
+	if this.RequestId != that.RequestId {
+		return false
+	}
+	if this.ByNumber != that.ByNumber {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *PermitState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*PermitState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *ChangeState) EqualVT(that *ChangeState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if !this.Change.EqualVT(that.Change) {
+		return false
+	}
+	if this.EventId != that.EventId {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *ChangeState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*ChangeState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *ComplaintState) EqualVT(that *ComplaintState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if !this.Complaint.EqualVT(that.Complaint) {
+		return false
+	}
+	if this.FirstAt != that.FirstAt {
+		return false
+	}
+	if this.FirstEventId != that.FirstEventId {
+		return false
+	}
+	if this.VerdictAt != that.VerdictAt {
+		return false
+	}
+	if this.Rejected != that.Rejected {
+		return false
+	}
+	if this.SeriousAt != that.SeriousAt {
+		return false
+	}
+	if this.ByNumber != that.ByNumber {
+		return false
+	}
+	if this.NumberHash != that.NumberHash {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *ComplaintState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*ComplaintState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Answer) EqualVT(that *Answer) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if !this.Decision.EqualVT(that.Decision) {
+		return false
+	}
+	if this.DecidedAt != that.DecidedAt {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Answer) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Answer)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *Claim) EqualVT(that *Claim) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.ClaimId != that.ClaimId {
+		return false
+	}
+	if this.Outstanding != that.Outstanding {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *Claim) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*Claim)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *AgentTimeState) EqualVT(that *AgentTimeState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if len(this.Transitions) != len(that.Transitions) {
+		return false
+	}
+	for i, vx := range this.Transitions {
+		vy := that.Transitions[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &AgentState{}
+			}
+			if q == nil {
+				q = &AgentState{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Emitted) != len(that.Emitted) {
+		return false
+	}
+	for i, vx := range this.Emitted {
+		vy := that.Emitted[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &AgentInterval{}
+			}
+			if q == nil {
+				q = &AgentInterval{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Seen) != len(that.Seen) {
+		return false
+	}
+	for i, vx := range this.Seen {
+		vy := that.Seen[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.Revision != that.Revision {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *AgentTimeState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*AgentTimeState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *SamplingDay) EqualVT(that *SamplingDay) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Day != that.Day {
+		return false
+	}
+	if this.Step != that.Step {
+		return false
+	}
+	if this.Partition != that.Partition {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *SamplingDay) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*SamplingDay)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *SamplingState) EqualVT(that *SamplingState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if this.Valid != that.Valid {
+		return false
+	}
+	if len(this.Calls) != len(that.Calls) {
+		return false
+	}
+	for i, vx := range this.Calls {
+		vy := that.Calls[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.Drawn) != len(that.Drawn) {
+		return false
+	}
+	for i, vx := range this.Drawn {
+		vy := that.Drawn[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.LastAt != that.LastAt {
+		return false
+	}
+	if this.Closed != that.Closed {
+		return false
+	}
+	if this.ClosedAtValid != that.ClosedAtValid {
+		return false
+	}
+	if this.OpenAgents != that.OpenAgents {
+		return false
+	}
+	if this.Asked != that.Asked {
+		return false
+	}
+	if len(this.ClosedPartitions) != len(that.ClosedPartitions) {
+		return false
+	}
+	for i, vx := range this.ClosedPartitions {
+		vy := that.ClosedPartitions[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.Published != that.Published {
+		return false
+	}
+	if this.Revealed != that.Revealed {
+		return false
+	}
+	if len(this.Rows) != len(that.Rows) {
+		return false
+	}
+	for i, vx := range this.Rows {
+		vy := that.Rows[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &PopulationRow{}
+			}
+			if q == nil {
+				q = &PopulationRow{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *SamplingState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*SamplingState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *CampaignState) EqualVT(that *CampaignState) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if len(this.Buckets) != len(that.Buckets) {
+		return false
+	}
+	for i, vx := range this.Buckets {
+		vy := that.Buckets[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &CampaignPartial{}
+			}
+			if q == nil {
+				q = &CampaignPartial{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if len(this.Agents) != len(that.Agents) {
+		return false
+	}
+	for i, vx := range this.Agents {
+		vy, ok := that.Agents[i]
+		if !ok {
+			return false
+		}
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.AgentsAt) != len(that.AgentsAt) {
+		return false
+	}
+	for i, vx := range this.AgentsAt {
+		vy, ok := that.AgentsAt[i]
+		if !ok {
+			return false
+		}
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.Counted) != len(that.Counted) {
+		return false
+	}
+	for i, vx := range this.Counted {
+		vy := that.Counted[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if !this.Last.EqualVT(that.Last) {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *CampaignState) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*CampaignState)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
+func (this *ComplaintWatch) EqualVT(that *ComplaintWatch) bool {
+	if this == that {
+		return true
+	} else if this == nil || that == nil {
+		return false
+	}
+	if len(this.Complaints) != len(that.Complaints) {
+		return false
+	}
+	for i, vx := range this.Complaints {
+		vy := that.Complaints[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.Seen) != len(that.Seen) {
+		return false
+	}
+	for i, vx := range this.Seen {
+		vy := that.Seen[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.CallIds) != len(that.CallIds) {
+		return false
+	}
+	for i, vx := range this.CallIds {
+		vy := that.CallIds[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.Buckets) != len(that.Buckets) {
+		return false
+	}
+	for i, vx := range this.Buckets {
+		vy := that.Buckets[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &CampaignPartial{}
+			}
+			if q == nil {
+				q = &CampaignPartial{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
+	if this.Firing != that.Firing {
+		return false
+	}
+	if this.Since != that.Since {
+		return false
+	}
+	if this.AlertId != that.AlertId {
+		return false
+	}
+	return string(this.unknownFields) == string(that.unknownFields)
+}
+
+func (this *ComplaintWatch) EqualMessageVT(thatMsg proto.Message) bool {
+	that, ok := thatMsg.(*ComplaintWatch)
+	if !ok {
+		return false
+	}
+	return this.EqualVT(that)
+}
 func (m *CustomerEvent) MarshalVT() (dAtA []byte, err error) {
 	if m == nil {
 		return nil, nil
