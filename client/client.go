@@ -1,5 +1,3 @@
-// Package client is the Go client of ringfence's HTTP contract: send events, ask permits, give them back. It is what
-// the built-in dialer itself uses, so whatever it can do any other dialer can do too.
 package client
 
 import (
@@ -137,6 +135,15 @@ func (c *Client) Get(ctx context.Context, path string, q url.Values, into any) e
 	return c.do(ctx, http.MethodGet, path, "", nil, http.StatusOK, into)
 }
 
+// Post sends one JSON object and reads a JSON answer.
+func (c *Client) Post(ctx context.Context, path string, in, into any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	return c.do(ctx, http.MethodPost, path, "application/json", body, http.StatusOK, into)
+}
+
 func (c *Client) do(ctx context.Context, method, path, contentType string, body []byte, want int, into any) error {
 	deadline := time.Now().Add(c.Retry)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
@@ -164,10 +171,10 @@ func temporary(err error) bool {
 	return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-func (c *Client) once(ctx context.Context, method, path, contentType string, body []byte, want int, into any) error {
+func (c *Client) send(ctx context.Context, method, path, contentType string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.Base, "/")+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
@@ -179,7 +186,11 @@ func (c *Client) once(ctx context.Context, method, path, contentType string, bod
 	if h == nil {
 		h = http.DefaultClient
 	}
-	resp, err := h.Do(req)
+	return h.Do(req)
+}
+
+func (c *Client) once(ctx context.Context, method, path, contentType string, body []byte, want int, into any) error {
+	resp, err := c.send(ctx, method, path, contentType, body)
 	if err != nil {
 		return err
 	}
@@ -198,6 +209,47 @@ func (c *Client) once(ctx context.Context, method, path, contentType string, bod
 		return fmt.Errorf("decode the answer: %w", err)
 	}
 	return nil
+}
+
+// Work posts a body to something that takes its time, hands on how far it is (0..1), and reads its report. It is not
+// tried again.
+func (c *Client) Work(ctx context.Context, path string, q url.Values, contentType string, body []byte, progress func(float64), into any) error {
+	if len(q) > 0 {
+		path += "?" + q.Encode()
+	}
+	resp, err := c.send(ctx, http.MethodPost, path, contentType, body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		return problem(resp, answer)
+	}
+	for dec := json.NewDecoder(resp.Body); ; {
+		var line struct {
+			Progress float64         `json:"progress"`
+			Error    string          `json:"error"`
+			Report   json.RawMessage `json:"report"`
+		}
+		if err := dec.Decode(&line); err != nil {
+			return fmt.Errorf("the answer ended before its report: %w", err)
+		}
+		switch {
+		case line.Error != "":
+			return errors.New(line.Error)
+		case line.Report != nil:
+			if err := json.Unmarshal(line.Report, into); err != nil {
+				return fmt.Errorf("decode the report: %w", err)
+			}
+			return nil
+		case progress != nil:
+			progress(line.Progress)
+		}
+	}
 }
 
 func problem(resp *http.Response, body []byte) *Error {

@@ -1,66 +1,115 @@
 package console
 
 import (
-	"bytes"
 	"embed"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"html/template"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/ringfence/ringfence/dashboards"
+	"golang.org/x/text/language"
+
+	"github.com/ringfence/ringfence/internal/auditlog"
+	"github.com/ringfence/ringfence/internal/identity"
 )
 
-//go:embed all:static templates
+//go:embed all:static templates locales
 var files embed.FS
 
 // Options of the console.
 type Options struct {
 	Zone    *time.Location // the reporting zone, in which times are shown
 	Version string
+	Logger  *slog.Logger
+	Now     func() time.Time
+	// OpenFigures lets everybody read the dashboards, as everybody may read the API: no tokens are configured.
+	OpenFigures bool
+	Sessions    *identity.Sessions // nil: nobody can sign in, and there are only the dashboards
+	OIDC        *identity.OIDC     // nil: no provider
+	Audit       *auditlog.Log      // needed with Sessions
+	QA          *QA                // nil: no pages of quality monitoring; needs Sessions
+	OneIn       int                // of how many recordings one is drawn, for the audit's page
+}
+
+// console answers the pages.
+type console struct {
+	opt     Options
+	locales []*locale
+	matcher language.Matcher
+	pages   map[string]map[string]*template.Template // by language and name
+	limiter *identity.Limiter
 }
 
 // New makes the console's handler. It serves / and /console/.
 func New(opt Options) (http.Handler, error) {
-	page, err := template.ParseFS(files, "templates/overview.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse the console's page: %w", err)
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	static, err := fs.Sub(files, "static")
-	if err != nil {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Sessions != nil && opt.Audit == nil {
+		return nil, errors.New("the console needs an audit log where users sign in")
+	}
+	c := &console{opt: opt, limiter: identity.NewLimiter()}
+	var err error
+	if c.locales, err = loadLocales(files); err != nil {
 		return nil, err
 	}
-	d := dashboards.Overview()
-	model, err := json.Marshal(d)
-	if err != nil {
-		return nil, fmt.Errorf("encode the overview: %w", err)
+	c.matcher = newMatcher(c.locales)
+	pages := []string{"dashboards/overview.html", "qa/signin.html", "qa/problem.html"}
+	if opt.QA != nil {
+		for _, name := range []string{"queue", "review", "team", "appeals", "me", "calibration", "sampling", "search"} {
+			pages = append(pages, "qa/"+name+".html")
+		}
 	}
-	var body bytes.Buffer
-	err = page.Execute(&body, map[string]any{"Dashboard": d, "Zone": opt.Zone.String(), "Version": opt.Version})
-	if err != nil {
-		return nil, fmt.Errorf("render the overview: %w", err)
+	if err := c.parsePages(pages...); err != nil {
+		return nil, err
 	}
 	mux := http.NewServeMux()
+	if err := c.routes(mux); err != nil {
+		return nil, err
+	}
+	return c.secured(http.NewCrossOriginProtection().Handler(c.withSession(mux))), nil
+}
+
+func (c *console) routes(mux *http.ServeMux) error {
+	static, err := fs.Sub(files, "static")
+	if err != nil {
+		return err
+	}
 	mux.Handle("GET /console/static/", http.StripPrefix("/console/static/", cached(http.FileServerFS(static))))
-	mux.HandleFunc("GET /console/overview.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(model)
-	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(body.Bytes())
-	})
-	return secured(mux), nil
+	mux.HandleFunc("POST /console/preferences", c.preferences)
+	mux.HandleFunc("GET /console/sign-in", c.signInPage)
+	mux.HandleFunc("POST /console/sign-in", c.signIn)
+	mux.Handle("POST /console/sign-out", c.signedIn(c.signOut))
+	if c.opt.OIDC != nil {
+		mux.HandleFunc("GET /console/oidc/start", c.oidcStart)
+		mux.HandleFunc("GET /console/oidc/callback", c.oidcCallback)
+	}
+	if c.opt.QA != nil && c.opt.Sessions != nil {
+		c.qaRoutes(mux)
+	}
+	mux.HandleFunc("/console/", func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, http.StatusNotFound, "") })
+	return c.dashboardPages(mux)
 }
 
 // secured sets the headers every page has: only our own scripts and styles run, no page of ours is framed.
-func secured(h http.Handler) http.Handler {
+func (c *console) secured(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
+		k := w.Header()
+		k.Set("Content-Security-Policy", "default-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+		k.Set("X-Content-Type-Options", "nosniff")
+		k.Set("X-Frame-Options", "DENY")
+		k.Set("Referrer-Policy", "same-origin")
+		k.Set("Cross-Origin-Opener-Policy", "same-origin")
+		k.Set("Cross-Origin-Resource-Policy", "same-origin")
+		k.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		if c.opt.Sessions != nil && c.opt.Sessions.Secure {
+			k.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		h.ServeHTTP(w, r)
 	})
 }

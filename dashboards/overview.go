@@ -1,28 +1,26 @@
 package dashboards
 
-// Overview answers, for the manager who opens it in the morning: is the centre calling, do customers answer, do we
-// sell, does anyone wait or complain, and did we stay within the caps?
-func Overview() Dashboard {
+// overview is for the manager who opens it in the morning and leaves it open. He asks:
+//   - Is the centre calling, do customers answer, do we sell?
+//   - Does anyone wait, complain, or get called who may not be?
+//   - Which campaign, team or agent is it?
+func overview() Dashboard {
 	return Dashboard{
-		UID: "ringfence-overview", Title: "Overview", Question: "Is the centre calling, selling, and staying within the caps?",
+		UID: Prefix + "overview", Title: t("Overview", "运营总览"), From: "now-24h",
+		Question:  t("Is the centre calling, selling, and staying within the caps?", "中心是否正常外呼、成交，并守住接触上限？"),
+		Variables: []Variable{varCampaign, varTeam, varPartner},
 		Rows: []Row{
-			stats(1, "Calls",
-				[2]string{"calls_made", "Calls made"}, [2]string{"connect_rate", "Connect rate"}, [2]string{"effective_talks", "Effective talks"},
-				[2]string{"orders", "Orders"}, [2]string{"order_rate", "Order rate"}, [2]string{"average_handling_time", "Handling time"}),
-			stats(11, "Rules and quality",
-				[2]string{"cap_denials", "Dials denied"}, [2]string{"cap_violations", "Cap violations"}, [2]string{"abandonment_rate", "Abandonment"},
-				[2]string{"complaint_rate", "Complaint rate"}, [2]string{"qa_sample_rate", "QA sample"}, [2]string{"recording_coverage", "Recorded"}),
-			{Title: "Over time", Panels: []Panel{
-				{ID: 21, Kind: Trend, Title: "Calls and connected calls", Metrics: []string{"calls_made", "connected_calls"}, By: "hour", Width: 12},
-				{ID: 22, Kind: Trend, Title: "Connect and order rate", Metrics: []string{"connect_rate", "order_rate"}, By: "hour", Width: 12},
-				{ID: 23, Kind: Trend, Title: "Permits and denials", Metrics: []string{"permits", "cap_denials"}, By: "hour", Width: 12},
-				{ID: 24, Kind: Trend, Title: "Complaints", Metrics: []string{"complaints"}, By: "hour", Width: 12},
-			}},
-			{Title: "Where", Panels: []Panel{
-				{ID: 31, Kind: Breakdown, Title: "By campaign", Metrics: []string{"calls_made", "connect_rate", "orders", "abandonment_rate", "complaint_rate"}, By: "campaign", Width: 24},
-				{ID: 32, Kind: Breakdown, Title: "By team", Metrics: []string{"calls_made", "average_handling_time", "order_rate", "productivity_hours", "qa_sample_rate"}, By: "team", Width: 24},
-				{ID: 33, Kind: Breakdown, Title: "By agent", Metrics: []string{"calls_made", "average_handling_time", "orders", "order_rate", "utilization_rate"}, By: "agent", Width: 24},
-			}},
+			stats(t("Calls", "通话"), "calls_made", "connect_rate", "effective_talks", "orders", "order_rate", "average_handling_time"),
+			stats(t("Rules and quality", "合规与质量"), "cap_denials", "cap_violations", "abandonment_rate", "complaint_rate", "qa_sample_rate", "recording_coverage"),
+			row(t("Over time", "趋势"),
+				trend(t("Calls and connected calls", "外呼量与接通量"), "hour", "calls_made", "connected_calls"),
+				trend(t("Connect and order rate", "接通率与成交率"), "hour", "connect_rate", "order_rate"),
+				trend(t("Permits and denials", "许可与拦截"), "hour", "permits", "cap_denials"),
+				trend(t("Complaints", "投诉"), "hour", "complaints")),
+			row(t("Where", "分布"),
+				breakdown(t("By campaign", "按活动"), "campaign", "calls_made", "connect_rate", "orders", "order_rate", "abandonment_rate", "complaint_rate"),
+				half(breakdown(t("By team", "按班组"), "team", "calls_made", "order_rate", "average_handling_time", "occupancy")),
+				half(list(t("Alerts", "告警"), "alerts"))),
 		},
 	}
 }

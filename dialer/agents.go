@@ -47,6 +47,25 @@ func (e *Engine) SetState(campaign, agent string, s State, now int64) {
 	}
 }
 
+// Observe takes note of a state that somebody else has reported already, such as the agent's desktop: it is not reported
+// again. One that is not newer than what the engine knows is an echo of its own. During a call and the wrap-up the state
+// is taken afterwards.
+func (e *Engine) Observe(campaign, agent string, s State, at int64) {
+	r := e.byID[campaign]
+	if r == nil {
+		return
+	}
+	for _, a := range r.agents {
+		switch {
+		case a.ID != agent || at <= a.since:
+		case a.State == Talking || a.State == WrapUp:
+			a.next = s
+		default:
+			a.State, a.since = s, at
+		}
+	}
+}
+
 func (e *Engine) turn(r *campaignRun, a *Agent, s State, now int64, callID string) {
 	if a.State == s {
 		return

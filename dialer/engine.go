@@ -1,15 +1,9 @@
-// Package dialer works through the leads of campaigns: by priority it asks a permit for each dial, dials through a
-// carrier, gives the answered calls to free agents and reports every call. It holds no clock: whoever drives it says
-// what time it is, so the same engine runs a simulated week in seconds and a live centre in real time.
-//
-// Promises: no dial without a permit that is out and not expired (CAP-01 ff.); a permit that is not dialled is given
-// back; a stop signal takes effect at the next pacing decision, when permits in the hopper are given back too
-// (THR-02, THR-04); an answered call without an agent within AbandonAfter is hung up and reported as abandoned.
 package dialer
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/ringfence/ringfence/client"
@@ -108,6 +102,22 @@ func (e *Engine) Add(c Campaign, agents []*Agent, leads []*Lead) {
 	e.byID[c.ID] = r
 }
 
+// Update changes what is known of a campaign that was added; its agents, leads and permits stay.
+func (e *Engine) Update(c Campaign) {
+	if r := e.byID[c.ID]; r != nil {
+		r.Campaign = c
+	}
+}
+
+// AddAgent takes one more agent of a known campaign; one it has already stays as it is.
+func (e *Engine) AddAgent(campaign string, a *Agent) {
+	r := e.byID[campaign]
+	if r == nil || slices.ContainsFunc(r.agents, func(x *Agent) bool { return x.ID == a.ID }) {
+		return
+	}
+	r.agents = append(r.agents, a)
+}
+
 // AddLead takes one more lead of a known campaign.
 func (e *Engine) AddLead(campaign string, l *Lead) error {
 	r := e.byID[campaign]
@@ -116,13 +126,6 @@ func (e *Engine) AddLead(campaign string, l *Lead) error {
 	}
 	r.leads.add(l)
 	return nil
-}
-
-// Signal tells what a campaign is to do from the next pacing decision on.
-func (e *Engine) Signal(campaign string, v pacing.Verdict, reason string) {
-	if r := e.byID[campaign]; r != nil {
-		r.verdict, r.verdictReason = v, reason
-	}
 }
 
 // Refill asks permits so that every campaign has enough for the dials foreseen until now+horizon, and gives back
@@ -155,7 +158,7 @@ func (e *Engine) Refill(ctx context.Context, now, horizon int64) error {
 			}
 			id := e.cfg.NewID(now)
 			asks = append(asks, &ask{run: r, lead: l, req: client.PermitRequest{
-				RequestID: id, CustomerID: l.CustomerID, Number: l.ask(), Purpose: r.Purpose, Products: r.Products,
+				RequestID: id, CustomerID: l.CustomerID, Number: l.ask(), Purpose: r.Purpose, Products: r.products(l), InboundNumber: l.InboundNumber,
 				CampaignID: r.ID, PartnerID: r.PartnerID, DialerID: e.cfg.DialerID, CallerID: r.CallerID, At: client.Time(now),
 			}})
 		}
@@ -163,12 +166,27 @@ func (e *Engine) Refill(ctx context.Context, now, horizon int64) error {
 	if err := e.release(ctx, back); err != nil {
 		return err
 	}
+	// Requests for one customer go one after the other, so that the first in the plan has the last slot.
+	var customers [][]*ask
+	place := map[string]int{}
+	for _, a := range asks {
+		who := a.req.CustomerID + "/" + a.req.Number
+		i, ok := place[who]
+		if !ok {
+			i = len(customers)
+			place[who] = i
+			customers = append(customers, nil)
+		}
+		customers[i] = append(customers[i], a)
+	}
 	var wg sync.WaitGroup
 	gate := make(chan struct{}, e.cfg.Parallel)
-	for _, a := range asks {
+	for _, own := range customers {
 		gate <- struct{}{}
 		wg.Go(func() {
-			a.dec, a.err = e.cfg.Permits.AskPermit(ctx, a.req)
+			for _, a := range own {
+				a.dec, a.err = e.cfg.Permits.AskPermit(ctx, a.req)
+			}
 			<-gate
 		})
 	}
@@ -267,8 +285,21 @@ func (e *Engine) Open() int {
 
 // Close gives all permits back that were not dialled. Calls on the line go on: drive Step until Open is 0.
 func (e *Engine) Close(ctx context.Context) error {
-	var back []string
+	var ids []string
 	for _, r := range e.campaigns {
+		ids = append(ids, r.ID)
+	}
+	return e.CloseCampaigns(ctx, ids...)
+}
+
+// CloseCampaigns is Close for some of the campaigns; Open them again with OpenCampaign.
+func (e *Engine) CloseCampaigns(ctx context.Context, ids ...string) error {
+	var back []string
+	for _, id := range ids {
+		r := e.byID[id]
+		if r == nil {
+			continue
+		}
 		for _, p := range r.hopper {
 			back = append(back, p.permitID)
 			r.leads.later(p.lead, 0)
@@ -276,4 +307,29 @@ func (e *Engine) Close(ctx context.Context) error {
 		r.hopper, r.closed = nil, true
 	}
 	return e.release(ctx, back)
+}
+
+// OpenCampaign lets a campaign that was closed dial again.
+func (e *Engine) OpenCampaign(id string) {
+	if r := e.byID[id]; r != nil {
+		r.closed = false
+	}
+}
+
+// HangUp ends every call that is on the line, and every wrap-up, at now: the next Drain reports them all.
+func (e *Engine) HangUp(now int64) {
+	for id := range e.attempts {
+		_ = e.cfg.Carrier.Hangup(now, id)
+	}
+	for _, ev := range e.cfg.Carrier.Poll(now) {
+		e.happen(ev)
+	}
+	for _, r := range e.campaigns {
+		for _, a := range r.agents {
+			if a.until > now {
+				a.until = now
+			}
+		}
+		e.agentsDue(r, now)
+	}
 }

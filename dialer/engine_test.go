@@ -156,7 +156,7 @@ func TestStopTakesEffectAtTheNextPacing(t *testing.T) {
 	var stopped int64
 	res := run(t, pacing.Predictive, d, 2, func(e *dialer.Engine, now int64) {
 		if stopped == 0 && now >= time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC).UnixMilli() {
-			e.Signal("c", pacing.Stop, "test")
+			e.Signal(dialer.Signal{Campaign: "c", Verdict: pacing.Stop, Reason: "test"})
 			stopped = now
 		}
 	})
@@ -177,6 +177,30 @@ func TestDeniedLeadsWaitOrAreGivenUp(t *testing.T) {
 	for _, c := range run(t, pacing.Progressive, d, 1, nil).calls {
 		if c.CustomerID == "cust00000" || c.CustomerID == "cust00001" {
 			t.Fatalf("denied customer %s was called", c.CustomerID)
+		}
+	}
+}
+
+// Of several sources the strictest verdict holds, and each takes back only its own. An inbound peak stops marketing and
+// slows down the rest (THR-01, THR-02).
+func TestTheStrictestVerdictHolds(t *testing.T) {
+	e := dialer.New(dialer.Config{Carrier: simulated.New(1, 1), Permits: newDesk(t)})
+	e.Add(dialer.Campaign{ID: "a", Purpose: "sales"}, nil, nil)
+	e.Add(dialer.Campaign{ID: "b", Purpose: "survey"}, nil, nil)
+	for _, step := range []struct {
+		campaign, source string
+		verdict          pacing.Verdict
+		a, b             pacing.Verdict
+	}{
+		{"a", "verdict", pacing.Stop, pacing.Stop, pacing.Run},
+		{"*", dialer.Inbound, pacing.Throttle, pacing.Stop, pacing.Throttle},
+		{"a", "verdict", pacing.Run, pacing.Throttle, pacing.Throttle},
+		{"*", dialer.Inbound, pacing.Stop, pacing.Stop, pacing.Throttle},
+		{"*", dialer.Inbound, pacing.Run, pacing.Run, pacing.Run},
+	} {
+		e.Signal(dialer.Signal{Campaign: step.campaign, Source: step.source, Verdict: step.verdict})
+		if a, b := e.Verdict("a"), e.Verdict("b"); a != step.a || b != step.b {
+			t.Errorf("after %s of %s by %s: a %s, b %s; want %s, %s", step.verdict, step.campaign, step.source, a, b, step.a, step.b)
 		}
 	}
 }

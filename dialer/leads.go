@@ -16,8 +16,14 @@ type Lead struct {
 	NotBefore  int64  `json:"not_before"`
 	Attempts   int    `json:"attempts"`
 	Done       bool   `json:"done"`
+	// Products of this lead, where they are not the campaign's; ExpiresAt (Unix ms, 0 = never) ends it; InboundNumber is
+	// the number the customer had dialled (CLI-03).
+	Products      []string `json:"products,omitempty"`
+	ExpiresAt     int64    `json:"expires_at,omitempty"`
+	InboundNumber string   `json:"inbound_number,omitempty"`
 
-	seq int
+	seq    int
+	inWork bool // given out by next and not put back yet
 }
 
 // ask names the customer to the permit desk by number only where there is no customer id.
@@ -49,7 +55,7 @@ func (q *leadQueue) add(l *Lead) {
 		return
 	}
 	q.seq++
-	l.seq = q.seq
+	l.seq, l.inWork = q.seq, false
 	heap.Push(&q.waiting, l)
 }
 
@@ -57,10 +63,16 @@ func (q *leadQueue) next(now int64) *Lead {
 	for len(q.waiting) > 0 && q.waiting[0].NotBefore <= now {
 		heap.Push(&q.ready, heap.Pop(&q.waiting))
 	}
-	if len(q.ready) == 0 {
-		return nil
+	for len(q.ready) > 0 {
+		l := heap.Pop(&q.ready).(*Lead)
+		if l.Done || l.ExpiresAt > 0 && l.ExpiresAt <= now { // withdrawn or expired while it waited
+			l.Done = true
+			continue
+		}
+		l.inWork = true
+		return l
 	}
-	return heap.Pop(&q.ready).(*Lead)
+	return nil
 }
 
 // later puts a lead back unharmed: it was not dialled.
@@ -81,22 +93,29 @@ func (q *leadQueue) denied(l *Lead, now int64, d *client.Decision) {
 
 // called decides by what became of the call whether and when the lead is called again.
 func (q *leadQueue) called(l *Lead, now int64, outcome, by, disposition string) {
+	l.NotBefore = now + After(l, outcome, by, disposition)
+	q.add(l)
+}
+
+// After counts an attempt on a lead and says how long it rests after it (milliseconds), or marks it done.
+func After(l *Lead, outcome, by, disposition string) (wait int64) {
 	l.Attempts++
-	wait := int64(retryNoReply)
 	switch {
 	case outcome == "invalid_number" || disposition == "agree" || disposition == "refuse" || l.Attempts >= maxAttempts:
 		l.Done = true
-		return
+		return 0
 	case outcome == "busy" || outcome == "rejected":
-		wait = retryBusy
+		return retryBusy
 	case by == "machine" || by == "fax":
-		wait = retryMachine
+		return retryMachine
 	case disposition != "":
-		wait = retryDenied
+		return retryDenied
 	}
-	l.NotBefore = now + wait
-	q.add(l)
+	return retryNoReply
 }
+
+// InWork tells whether a lead is being called or has a permit out.
+func InWork(l *Lead) bool { return l.inWork }
 
 type leadHeap []*Lead
 

@@ -12,12 +12,12 @@ import (
 // campaignRun is one campaign at work.
 type campaignRun struct {
 	Campaign
-	agents        []*Agent
-	leads         leadQueue
-	hopper        []permitted
-	verdict       pacing.Verdict
-	verdictReason string
-	closed        bool
+	agents   []*Agent
+	leads    leadQueue
+	hopper   []permitted
+	verdicts map[string]pacing.Verdict // by source
+	verdict  pacing.Verdict            // the strictest of them
+	closed   bool
 
 	dialing  int
 	dials    tally
@@ -27,6 +27,7 @@ type campaignRun struct {
 	handleMS int64
 	ringMS   int64
 	rung     int64
+	observed Observed // by the campaign's signal
 }
 
 // tally counts with a memory that fades: every window's end halves it, so rates follow the campaign's last hours.
@@ -64,8 +65,19 @@ func (r *campaignRun) foreseen(horizon int64) int {
 	return int(math.Ceil((float64(free) + coming) * 1.1 / math.Max(rate, 0.1)))
 }
 
+// products a lead is called about.
+func (r *campaignRun) products(l *Lead) []string {
+	if len(l.Products) > 0 {
+		return l.Products
+	}
+	return r.Products
+}
+
 func (r *campaignRun) handling() float64 {
 	if r.handled == 0 {
+		if r.observed.HandlingMS > 0 {
+			return r.observed.HandlingMS
+		}
 		return 240_000
 	}
 	return float64(r.handleMS) / float64(r.handled)
@@ -73,6 +85,9 @@ func (r *campaignRun) handling() float64 {
 
 func (r *campaignRun) answerRate() float64 {
 	if r.dials.n < 30 {
+		if r.observed.Dials >= 30 {
+			return math.Max(0.05, r.observed.AnswerRate)
+		}
 		return 0.4
 	}
 	return math.Max(0.05, r.live.n/r.dials.n)
@@ -85,6 +100,11 @@ func (e *Engine) pace(r *campaignRun, now int64) {
 	}
 	in := pacing.Input{Mode: r.Mode, Verdict: r.verdict, Dialing: r.dialing, AnswerRate: r.answerRate(),
 		Live: int64(r.live.n), Abandoned: int64(r.lost.n), Target: r.Target, MaxLevel: r.MaxLevel, HandlingMS: r.handling()}
+	// Of what this dialer saw and what the signal says of all of them, the worse abandonment counts.
+	if o := r.observed; o.Live > 0 && o.AbandonmentRate*r.live.n > r.lost.n {
+		in.Live, in.Abandoned = o.Live, int64(math.Ceil(o.AbandonmentRate*float64(o.Live)))
+	}
+	in.RingMS = r.observed.Ring
 	if r.rung > 0 {
 		in.RingMS = float64(r.ringMS) / float64(r.rung)
 	}
@@ -202,7 +222,7 @@ func (e *Engine) ended(a *attempt, ev carrier.Event) {
 	r := a.run
 	c := client.Call{
 		CallID: a.id, Direction: "outbound", CustomerID: a.lead.CustomerID, Number: a.lead.Number, CallerID: r.CallerID,
-		PermitID: a.permitID, Purpose: r.Purpose, CampaignID: r.ID, Products: r.Products, ListID: a.lead.ListID, LeadID: a.lead.ID,
+		PermitID: a.permitID, Purpose: r.Purpose, CampaignID: r.ID, Products: r.products(a.lead), ListID: a.lead.ListID, LeadID: a.lead.ID,
 		PartnerID: r.PartnerID, DialerID: e.cfg.DialerID, StartedAt: client.Time(a.startedAt), AnsweredAt: client.Time(a.answered),
 		BridgedAt: client.Time(a.bridged), EndedAt: client.Time(ev.At), Outcome: ev.Outcome, AnsweredBy: a.by,
 		HangupBy: ev.HangupBy, HangupCause: ev.Cause,

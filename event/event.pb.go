@@ -712,6 +712,7 @@ type CustomerUpdate struct {
 	LeftNetwork    *bool                  `protobuf:"varint,15,opt,name=left_network,json=leftNetwork,proto3,oneof" json:"left_network,omitempty"`
 	By             string                 `protobuf:"bytes,16,opt,name=by,proto3" json:"by,omitempty"`
 	Note           string                 `protobuf:"bytes,17,opt,name=note,proto3" json:"note,omitempty"`
+	Merges         []string               `protobuf:"bytes,18,rep,name=merges,proto3" json:"merges,omitempty"` // customers who turned out to be this one
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -863,6 +864,13 @@ func (x *CustomerUpdate) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *CustomerUpdate) GetMerges() []string {
+	if x != nil {
+		return x.Merges
+	}
+	return nil
 }
 
 type Complaint struct {
@@ -1267,6 +1275,7 @@ type PermitRelease struct {
 	PermitId      string                 `protobuf:"bytes,1,opt,name=permit_id,json=permitId,proto3" json:"permit_id,omitempty"`
 	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`
 	ReplyTo       *ReplyTo               `protobuf:"bytes,3,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	PartnerId     string                 `protobuf:"bytes,4,opt,name=partner_id,json=partnerId,proto3" json:"partner_id,omitempty"` // who asks is confined to this partner's permits
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1320,6 +1329,13 @@ func (x *PermitRelease) GetReplyTo() *ReplyTo {
 		return x.ReplyTo
 	}
 	return nil
+}
+
+func (x *PermitRelease) GetPartnerId() string {
+	if x != nil {
+		return x.PartnerId
+	}
+	return ""
 }
 
 // ExplainRequest asks for the state of every rule for one customer; it changes nothing.
@@ -1383,6 +1399,8 @@ type HistoryClaim struct {
 	From          int64                  `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`        // 0 = since ever
 	Until         int64                  `protobuf:"varint,4,opt,name=until,proto3" json:"until,omitempty"`      // 0 = open end
 	ClaimId       string                 `protobuf:"bytes,5,opt,name=claim_id,json=claimId,proto3" json:"claim_id,omitempty"`
+	Whole         bool                   `protobuf:"varint,6,opt,name=whole,proto3" json:"whole,omitempty"`                            // a customer turned out to be the claimant: all of his history goes there, and all that comes
+	ReleasedBy    string                 `protobuf:"bytes,7,opt,name=released_by,json=releasedBy,proto3" json:"released_by,omitempty"` // without a claimant: who gives the number up
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1452,15 +1470,33 @@ func (x *HistoryClaim) GetClaimId() string {
 	return ""
 }
 
+func (x *HistoryClaim) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
+}
+
+func (x *HistoryClaim) GetReleasedBy() string {
+	if x != nil {
+		return x.ReleasedBy
+	}
+	return ""
+}
+
 // HistoryGrant carries the events handed over; the claimant decides deferred requests after it.
 type HistoryGrant struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ClaimId       string                 `protobuf:"bytes,1,opt,name=claim_id,json=claimId,proto3" json:"claim_id,omitempty"`
 	NumberHash    string                 `protobuf:"bytes,2,opt,name=number_hash,json=numberHash,proto3" json:"number_hash,omitempty"`
-	Events        [][]byte               `protobuf:"bytes,3,rep,name=events,proto3" json:"events,omitempty"` // serialized CustomerEvent
+	Events        [][]byte               `protobuf:"bytes,3,rep,name=events,proto3" json:"events,omitempty"` // serialized CustomerEvents: updates of calls that have not come
 	FromCustomer  string                 `protobuf:"bytes,4,opt,name=from_customer,json=fromCustomer,proto3" json:"from_customer,omitempty"`
 	Remaining     int32                  `protobuf:"varint,5,opt,name=remaining,proto3" json:"remaining,omitempty"` // further grants of the same claim that follow
 	Permits       []*PermitState         `protobuf:"bytes,6,rep,name=permits,proto3" json:"permits,omitempty"`
+	Calls         []*CallState           `protobuf:"bytes,7,rep,name=calls,proto3" json:"calls,omitempty"`
+	Complaints    []*ComplaintState      `protobuf:"bytes,8,rep,name=complaints,proto3" json:"complaints,omitempty"`
+	Answers       []*GrantedAnswer       `protobuf:"bytes,9,rep,name=answers,proto3" json:"answers,omitempty"`
+	Absorbed      []string               `protobuf:"bytes,10,rep,name=absorbed,proto3" json:"absorbed,omitempty"` // customers that are part of the giver
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1537,6 +1573,87 @@ func (x *HistoryGrant) GetPermits() []*PermitState {
 	return nil
 }
 
+func (x *HistoryGrant) GetCalls() []*CallState {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *HistoryGrant) GetComplaints() []*ComplaintState {
+	if x != nil {
+		return x.Complaints
+	}
+	return nil
+}
+
+func (x *HistoryGrant) GetAnswers() []*GrantedAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *HistoryGrant) GetAbsorbed() []string {
+	if x != nil {
+		return x.Absorbed
+	}
+	return nil
+}
+
+// GrantedAnswer is a denial that goes along, so that its request is answered alike.
+type GrantedAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Decision      *PermitDecision        `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
+	DecidedAt     int64                  `protobuf:"varint,2,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantedAnswer) Reset() {
+	*x = GrantedAnswer{}
+	mi := &file_event_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantedAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantedAnswer) ProtoMessage() {}
+
+func (x *GrantedAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantedAnswer.ProtoReflect.Descriptor instead.
+func (*GrantedAnswer) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GrantedAnswer) GetDecision() *PermitDecision {
+	if x != nil {
+		return x.Decision
+	}
+	return nil
+}
+
+func (x *GrantedAnswer) GetDecidedAt() int64 {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return 0
+}
+
 // PermitEvent is the value of ringfence.permit-decisions.
 type PermitEvent struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1547,6 +1664,7 @@ type PermitEvent struct {
 	//	*PermitEvent_Status
 	//	*PermitEvent_ReleaseResult
 	//	*PermitEvent_Explanation
+	//	*PermitEvent_RefusalsCleared
 	Body          isPermitEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1554,7 +1672,7 @@ type PermitEvent struct {
 
 func (x *PermitEvent) Reset() {
 	*x = PermitEvent{}
-	mi := &file_event_proto_msgTypes[11]
+	mi := &file_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1684,7 @@ func (x *PermitEvent) String() string {
 func (*PermitEvent) ProtoMessage() {}
 
 func (x *PermitEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[11]
+	mi := &file_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1697,7 @@ func (x *PermitEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermitEvent.ProtoReflect.Descriptor instead.
 func (*PermitEvent) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{11}
+	return file_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PermitEvent) GetReplyTo() *ReplyTo {
@@ -1632,6 +1750,15 @@ func (x *PermitEvent) GetExplanation() *Explanation {
 	return nil
 }
 
+func (x *PermitEvent) GetRefusalsCleared() *RefusalsCleared {
+	if x != nil {
+		if x, ok := x.Body.(*PermitEvent_RefusalsCleared); ok {
+			return x.RefusalsCleared
+		}
+	}
+	return nil
+}
+
 type isPermitEvent_Body interface {
 	isPermitEvent_Body()
 }
@@ -1652,6 +1779,10 @@ type PermitEvent_Explanation struct {
 	Explanation *Explanation `protobuf:"bytes,5,opt,name=explanation,proto3,oneof"`
 }
 
+type PermitEvent_RefusalsCleared struct {
+	RefusalsCleared *RefusalsCleared `protobuf:"bytes,6,opt,name=refusals_cleared,json=refusalsCleared,proto3,oneof"`
+}
+
 func (*PermitEvent_Decision) isPermitEvent_Body() {}
 
 func (*PermitEvent_Status) isPermitEvent_Body() {}
@@ -1659,6 +1790,93 @@ func (*PermitEvent_Status) isPermitEvent_Body() {}
 func (*PermitEvent_ReleaseResult) isPermitEvent_Body() {}
 
 func (*PermitEvent_Explanation) isPermitEvent_Body() {}
+
+func (*PermitEvent_RefusalsCleared) isPermitEvent_Body() {}
+
+// RefusalsCleared is the record of an operator's word that a customer's refusals no longer exist (CAP-06).
+type RefusalsCleared struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CustomerId    string                 `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`
+	Products      []string               `protobuf:"bytes,3,rep,name=products,proto3" json:"products,omitempty"`
+	By            string                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	Note          string                 `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	EventId       string                 `protobuf:"bytes,6,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefusalsCleared) Reset() {
+	*x = RefusalsCleared{}
+	mi := &file_event_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefusalsCleared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefusalsCleared) ProtoMessage() {}
+
+func (x *RefusalsCleared) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefusalsCleared.ProtoReflect.Descriptor instead.
+func (*RefusalsCleared) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RefusalsCleared) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *RefusalsCleared) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *RefusalsCleared) GetProducts() []string {
+	if x != nil {
+		return x.Products
+	}
+	return nil
+}
+
+func (x *RefusalsCleared) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *RefusalsCleared) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *RefusalsCleared) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
 
 type PermitDecision struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -1688,7 +1906,7 @@ type PermitDecision struct {
 
 func (x *PermitDecision) Reset() {
 	*x = PermitDecision{}
-	mi := &file_event_proto_msgTypes[12]
+	mi := &file_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1918,7 @@ func (x *PermitDecision) String() string {
 func (*PermitDecision) ProtoMessage() {}
 
 func (x *PermitDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[12]
+	mi := &file_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +1931,7 @@ func (x *PermitDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermitDecision.ProtoReflect.Descriptor instead.
 func (*PermitDecision) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{12}
+	return file_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PermitDecision) GetDecision() string {
@@ -1870,7 +2088,7 @@ type Denial struct {
 
 func (x *Denial) Reset() {
 	*x = Denial{}
-	mi := &file_event_proto_msgTypes[13]
+	mi := &file_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1882,7 +2100,7 @@ func (x *Denial) String() string {
 func (*Denial) ProtoMessage() {}
 
 func (x *Denial) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[13]
+	mi := &file_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1895,7 +2113,7 @@ func (x *Denial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Denial.ProtoReflect.Descriptor instead.
 func (*Denial) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{13}
+	return file_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Denial) GetRule() string {
@@ -1955,7 +2173,7 @@ type PermitStatus struct {
 
 func (x *PermitStatus) Reset() {
 	*x = PermitStatus{}
-	mi := &file_event_proto_msgTypes[14]
+	mi := &file_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1967,7 +2185,7 @@ func (x *PermitStatus) String() string {
 func (*PermitStatus) ProtoMessage() {}
 
 func (x *PermitStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[14]
+	mi := &file_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1980,7 +2198,7 @@ func (x *PermitStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermitStatus.ProtoReflect.Descriptor instead.
 func (*PermitStatus) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{14}
+	return file_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PermitStatus) GetPermitId() string {
@@ -2042,7 +2260,7 @@ type ReleaseResult struct {
 
 func (x *ReleaseResult) Reset() {
 	*x = ReleaseResult{}
-	mi := &file_event_proto_msgTypes[15]
+	mi := &file_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2054,7 +2272,7 @@ func (x *ReleaseResult) String() string {
 func (*ReleaseResult) ProtoMessage() {}
 
 func (x *ReleaseResult) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[15]
+	mi := &file_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2067,7 +2285,7 @@ func (x *ReleaseResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResult.ProtoReflect.Descriptor instead.
 func (*ReleaseResult) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{15}
+	return file_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReleaseResult) GetPermitId() string {
@@ -2093,7 +2311,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_event_proto_msgTypes[16]
+	mi := &file_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2105,7 +2323,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[16]
+	mi := &file_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2118,7 +2336,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{16}
+	return file_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Explanation) GetJson() []byte {
@@ -2146,7 +2364,7 @@ type AgentState struct {
 
 func (x *AgentState) Reset() {
 	*x = AgentState{}
-	mi := &file_event_proto_msgTypes[17]
+	mi := &file_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2158,7 +2376,7 @@ func (x *AgentState) String() string {
 func (*AgentState) ProtoMessage() {}
 
 func (x *AgentState) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[17]
+	mi := &file_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2171,7 +2389,7 @@ func (x *AgentState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentState.ProtoReflect.Descriptor instead.
 func (*AgentState) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{17}
+	return file_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AgentState) GetEventId() string {
@@ -2260,7 +2478,7 @@ type Schedule struct {
 
 func (x *Schedule) Reset() {
 	*x = Schedule{}
-	mi := &file_event_proto_msgTypes[18]
+	mi := &file_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2490,7 @@ func (x *Schedule) String() string {
 func (*Schedule) ProtoMessage() {}
 
 func (x *Schedule) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[18]
+	mi := &file_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2503,7 @@ func (x *Schedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
 func (*Schedule) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{18}
+	return file_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Schedule) GetEventId() string {
@@ -2358,7 +2576,7 @@ type AgentEvent struct {
 
 func (x *AgentEvent) Reset() {
 	*x = AgentEvent{}
-	mi := &file_event_proto_msgTypes[19]
+	mi := &file_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2370,7 +2588,7 @@ func (x *AgentEvent) String() string {
 func (*AgentEvent) ProtoMessage() {}
 
 func (x *AgentEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[19]
+	mi := &file_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2383,7 +2601,7 @@ func (x *AgentEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentEvent.ProtoReflect.Descriptor instead.
 func (*AgentEvent) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{19}
+	return file_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AgentEvent) GetBody() isAgentEvent_Body {
@@ -2439,15 +2657,16 @@ type CallFact struct {
 	Revision      uint64                 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"` // grows with every version of the same call
 	ReceivedAt    int64                  `protobuf:"varint,8,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	Source        string                 `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`
-	First         bool                   `protobuf:"varint,10,opt,name=first,proto3" json:"first,omitempty"`         // first version of this call
-	Retracted     bool                   `protobuf:"varint,11,opt,name=retracted,proto3" json:"retracted,omitempty"` // the call moved away from this key (agent changed): forget it here
+	First         bool                   `protobuf:"varint,10,opt,name=first,proto3" json:"first,omitempty"`                                 // first version of this call
+	Retracted     bool                   `protobuf:"varint,11,opt,name=retracted,proto3" json:"retracted,omitempty"`                         // the call moved away from this key (agent changed): forget it here
+	MovedFrom     []int64                `protobuf:"varint,12,rep,packed,name=moved_from,json=movedFrom,proto3" json:"moved_from,omitempty"` // other started_at under which earlier versions may have been told
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallFact) Reset() {
 	*x = CallFact{}
-	mi := &file_event_proto_msgTypes[20]
+	mi := &file_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2678,7 @@ func (x *CallFact) String() string {
 func (*CallFact) ProtoMessage() {}
 
 func (x *CallFact) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[20]
+	mi := &file_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2691,7 @@ func (x *CallFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallFact.ProtoReflect.Descriptor instead.
 func (*CallFact) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{20}
+	return file_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CallFact) GetCall() *Call {
@@ -2552,6 +2771,13 @@ func (x *CallFact) GetRetracted() bool {
 	return false
 }
 
+func (x *CallFact) GetMovedFrom() []int64 {
+	if x != nil {
+		return x.MovedFrom
+	}
+	return nil
+}
+
 // ComplaintFact is the value of ringfence.complaint-facts, keyed by campaign_id: one event of a complaint with its attribution.
 type ComplaintFact struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -2564,13 +2790,14 @@ type ComplaintFact struct {
 	Unattributed     bool                   `protobuf:"varint,7,opt,name=unattributed,proto3" json:"unattributed,omitempty"` // about an inbound call or leads to neither campaign nor agent: not counted
 	First            bool                   `protobuf:"varint,8,opt,name=first,proto3" json:"first,omitempty"`               // the earliest event seen of this complaint
 	ReceivedAt       int64                  `protobuf:"varint,9,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	Revision         uint64                 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"` // of the complaint's facts the last one says how it is attributed
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ComplaintFact) Reset() {
 	*x = ComplaintFact{}
-	mi := &file_event_proto_msgTypes[21]
+	mi := &file_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2582,7 +2809,7 @@ func (x *ComplaintFact) String() string {
 func (*ComplaintFact) ProtoMessage() {}
 
 func (x *ComplaintFact) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[21]
+	mi := &file_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +2822,7 @@ func (x *ComplaintFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ComplaintFact.ProtoReflect.Descriptor instead.
 func (*ComplaintFact) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{21}
+	return file_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ComplaintFact) GetComplaint() *Complaint {
@@ -2661,6 +2888,13 @@ func (x *ComplaintFact) GetReceivedAt() int64 {
 	return 0
 }
 
+func (x *ComplaintFact) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 type AgentInterval struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AgentId       string                 `protobuf:"bytes,1,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
@@ -2681,7 +2915,7 @@ type AgentInterval struct {
 
 func (x *AgentInterval) Reset() {
 	*x = AgentInterval{}
-	mi := &file_event_proto_msgTypes[22]
+	mi := &file_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2693,7 +2927,7 @@ func (x *AgentInterval) String() string {
 func (*AgentInterval) ProtoMessage() {}
 
 func (x *AgentInterval) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[22]
+	mi := &file_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2706,7 +2940,7 @@ func (x *AgentInterval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentInterval.ProtoReflect.Descriptor instead.
 func (*AgentInterval) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{22}
+	return file_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AgentInterval) GetAgentId() string {
@@ -2808,13 +3042,21 @@ type QATask struct {
 	DrawnAt       int64                  `protobuf:"varint,11,opt,name=drawn_at,json=drawnAt,proto3" json:"drawn_at,omitempty"`
 	RecordingUri  string                 `protobuf:"bytes,12,opt,name=recording_uri,json=recordingUri,proto3" json:"recording_uri,omitempty"`
 	CallStartedAt int64                  `protobuf:"varint,13,opt,name=call_started_at,json=callStartedAt,proto3" json:"call_started_at,omitempty"`
+	ForRole       string                 `protobuf:"bytes,14,opt,name=for_role,json=forRole,proto3" json:"for_role,omitempty"`          // who reviews it: inspector leader_own leader_other supervising; "" = inspector
+	Period        string                 `protobuf:"bytes,15,opt,name=period,proto3" json:"period,omitempty"`                           // of a period draw, YYYY-MM in which it ends
+	CustomerId    string                 `protobuf:"bytes,16,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"` // for the confirmation call of an invalid sale
+	Purpose       string                 `protobuf:"bytes,17,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	Products      []string               `protobuf:"bytes,18,rep,name=products,proto3" json:"products,omitempty"`
+	Sale          bool                   `protobuf:"varint,19,opt,name=sale,proto3" json:"sale,omitempty"`                               // the call was won
+	Replaces      string                 `protobuf:"bytes,20,opt,name=replaces,proto3" json:"replaces,omitempty"`                        // task_id of one whose recording could not be heard
+	DurationMs    int64                  `protobuf:"varint,21,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"` // of the recording, if known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QATask) Reset() {
 	*x = QATask{}
-	mi := &file_event_proto_msgTypes[23]
+	mi := &file_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +3068,7 @@ func (x *QATask) String() string {
 func (*QATask) ProtoMessage() {}
 
 func (x *QATask) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[23]
+	mi := &file_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +3081,7 @@ func (x *QATask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QATask.ProtoReflect.Descriptor instead.
 func (*QATask) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{23}
+	return file_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *QATask) GetTaskId() string {
@@ -2933,6 +3175,62 @@ func (x *QATask) GetCallStartedAt() int64 {
 	return 0
 }
 
+func (x *QATask) GetForRole() string {
+	if x != nil {
+		return x.ForRole
+	}
+	return ""
+}
+
+func (x *QATask) GetPeriod() string {
+	if x != nil {
+		return x.Period
+	}
+	return ""
+}
+
+func (x *QATask) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *QATask) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *QATask) GetProducts() []string {
+	if x != nil {
+		return x.Products
+	}
+	return nil
+}
+
+func (x *QATask) GetSale() bool {
+	if x != nil {
+		return x.Sale
+	}
+	return false
+}
+
+func (x *QATask) GetReplaces() string {
+	if x != nil {
+		return x.Replaces
+	}
+	return ""
+}
+
+func (x *QATask) GetDurationMs() int64 {
+	if x != nil {
+		return x.DurationMs
+	}
+	return 0
+}
+
 // SamplingFact goes to ringfence.sampling-facts for the sink: one row of sampling_population or sampling_keys.
 type SamplingFact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2940,6 +3238,8 @@ type SamplingFact struct {
 	//
 	//	*SamplingFact_Population
 	//	*SamplingFact_Key
+	//	*SamplingFact_Quota
+	//	*SamplingFact_Replacement
 	Body          isSamplingFact_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2947,7 +3247,7 @@ type SamplingFact struct {
 
 func (x *SamplingFact) Reset() {
 	*x = SamplingFact{}
-	mi := &file_event_proto_msgTypes[24]
+	mi := &file_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3259,7 @@ func (x *SamplingFact) String() string {
 func (*SamplingFact) ProtoMessage() {}
 
 func (x *SamplingFact) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[24]
+	mi := &file_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3272,7 @@ func (x *SamplingFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SamplingFact.ProtoReflect.Descriptor instead.
 func (*SamplingFact) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{24}
+	return file_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SamplingFact) GetBody() isSamplingFact_Body {
@@ -3000,6 +3300,24 @@ func (x *SamplingFact) GetKey() *SamplingKey {
 	return nil
 }
 
+func (x *SamplingFact) GetQuota() *SamplingQuota {
+	if x != nil {
+		if x, ok := x.Body.(*SamplingFact_Quota); ok {
+			return x.Quota
+		}
+	}
+	return nil
+}
+
+func (x *SamplingFact) GetReplacement() *SamplingReplacement {
+	if x != nil {
+		if x, ok := x.Body.(*SamplingFact_Replacement); ok {
+			return x.Replacement
+		}
+	}
+	return nil
+}
+
 type isSamplingFact_Body interface {
 	isSamplingFact_Body()
 }
@@ -3012,9 +3330,21 @@ type SamplingFact_Key struct {
 	Key *SamplingKey `protobuf:"bytes,2,opt,name=key,proto3,oneof"`
 }
 
+type SamplingFact_Quota struct {
+	Quota *SamplingQuota `protobuf:"bytes,3,opt,name=quota,proto3,oneof"`
+}
+
+type SamplingFact_Replacement struct {
+	Replacement *SamplingReplacement `protobuf:"bytes,4,opt,name=replacement,proto3,oneof"`
+}
+
 func (*SamplingFact_Population) isSamplingFact_Body() {}
 
 func (*SamplingFact_Key) isSamplingFact_Body() {}
+
+func (*SamplingFact_Quota) isSamplingFact_Body() {}
+
+func (*SamplingFact_Replacement) isSamplingFact_Body() {}
 
 type PopulationRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3030,13 +3360,25 @@ type PopulationRow struct {
 	TeamId        string                 `protobuf:"bytes,10,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
 	PartnerId     string                 `protobuf:"bytes,11,opt,name=partner_id,json=partnerId,proto3" json:"partner_id,omitempty"`
 	CallStartedAt int64                  `protobuf:"varint,12,opt,name=call_started_at,json=callStartedAt,proto3" json:"call_started_at,omitempty"`
+	RecordingUri  string                 `protobuf:"bytes,13,opt,name=recording_uri,json=recordingUri,proto3" json:"recording_uri,omitempty"`
+	Week          string                 `protobuf:"bytes,14,opt,name=week,proto3" json:"week,omitempty"`                          // its last day
+	WeekSeq       int64                  `protobuf:"varint,15,opt,name=week_seq,json=weekSeq,proto3" json:"week_seq,omitempty"`    // number in the agent's week
+	WeekLate      bool                   `protobuf:"varint,16,opt,name=week_late,json=weekLate,proto3" json:"week_late,omitempty"` // came after the week was closed
+	ExtraSeq      int64                  `protobuf:"varint,17,opt,name=extra_seq,json=extraSeq,proto3" json:"extra_seq,omitempty"` // number among those of the day that came under extra checks
+	Period        string                 `protobuf:"bytes,18,opt,name=period,proto3" json:"period,omitempty"`                      // YYYY-MM in which it ends
+	Slice         int32                  `protobuf:"varint,19,opt,name=slice,proto3" json:"slice,omitempty"`                       // of the period, from 0; 7 = came after its slice was closed, 8 = after the period was
+	CustomerId    string                 `protobuf:"bytes,20,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	Purpose       string                 `protobuf:"bytes,21,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	Products      []string               `protobuf:"bytes,22,rep,name=products,proto3" json:"products,omitempty"`
+	Sale          bool                   `protobuf:"varint,23,opt,name=sale,proto3" json:"sale,omitempty"`
+	DurationMs    int64                  `protobuf:"varint,24,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PopulationRow) Reset() {
 	*x = PopulationRow{}
-	mi := &file_event_proto_msgTypes[25]
+	mi := &file_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3048,7 +3390,7 @@ func (x *PopulationRow) String() string {
 func (*PopulationRow) ProtoMessage() {}
 
 func (x *PopulationRow) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[25]
+	mi := &file_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3061,7 +3403,7 @@ func (x *PopulationRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PopulationRow.ProtoReflect.Descriptor instead.
 func (*PopulationRow) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{25}
+	return file_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PopulationRow) GetDay() string {
@@ -3148,6 +3490,90 @@ func (x *PopulationRow) GetCallStartedAt() int64 {
 	return 0
 }
 
+func (x *PopulationRow) GetRecordingUri() string {
+	if x != nil {
+		return x.RecordingUri
+	}
+	return ""
+}
+
+func (x *PopulationRow) GetWeek() string {
+	if x != nil {
+		return x.Week
+	}
+	return ""
+}
+
+func (x *PopulationRow) GetWeekSeq() int64 {
+	if x != nil {
+		return x.WeekSeq
+	}
+	return 0
+}
+
+func (x *PopulationRow) GetWeekLate() bool {
+	if x != nil {
+		return x.WeekLate
+	}
+	return false
+}
+
+func (x *PopulationRow) GetExtraSeq() int64 {
+	if x != nil {
+		return x.ExtraSeq
+	}
+	return 0
+}
+
+func (x *PopulationRow) GetPeriod() string {
+	if x != nil {
+		return x.Period
+	}
+	return ""
+}
+
+func (x *PopulationRow) GetSlice() int32 {
+	if x != nil {
+		return x.Slice
+	}
+	return 0
+}
+
+func (x *PopulationRow) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *PopulationRow) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *PopulationRow) GetProducts() []string {
+	if x != nil {
+		return x.Products
+	}
+	return nil
+}
+
+func (x *PopulationRow) GetSale() bool {
+	if x != nil {
+		return x.Sale
+	}
+	return false
+}
+
+func (x *PopulationRow) GetDurationMs() int64 {
+	if x != nil {
+		return x.DurationMs
+	}
+	return 0
+}
+
 type SamplingKey struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Day           string                 `protobuf:"bytes,1,opt,name=day,proto3" json:"day,omitempty"`
@@ -3161,7 +3587,7 @@ type SamplingKey struct {
 
 func (x *SamplingKey) Reset() {
 	*x = SamplingKey{}
-	mi := &file_event_proto_msgTypes[26]
+	mi := &file_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3173,7 +3599,7 @@ func (x *SamplingKey) String() string {
 func (*SamplingKey) ProtoMessage() {}
 
 func (x *SamplingKey) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[26]
+	mi := &file_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3186,7 +3612,7 @@ func (x *SamplingKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SamplingKey.ProtoReflect.Descriptor instead.
 func (*SamplingKey) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{26}
+	return file_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SamplingKey) GetDay() string {
@@ -3245,7 +3671,7 @@ type Campaign struct {
 
 func (x *Campaign) Reset() {
 	*x = Campaign{}
-	mi := &file_event_proto_msgTypes[27]
+	mi := &file_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3257,7 +3683,7 @@ func (x *Campaign) String() string {
 func (*Campaign) ProtoMessage() {}
 
 func (x *Campaign) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[27]
+	mi := &file_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3270,7 +3696,7 @@ func (x *Campaign) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Campaign.ProtoReflect.Descriptor instead.
 func (*Campaign) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{27}
+	return file_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Campaign) GetEventId() string {
@@ -3388,7 +3814,7 @@ type Lead struct {
 
 func (x *Lead) Reset() {
 	*x = Lead{}
-	mi := &file_event_proto_msgTypes[28]
+	mi := &file_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3400,7 +3826,7 @@ func (x *Lead) String() string {
 func (*Lead) ProtoMessage() {}
 
 func (x *Lead) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[28]
+	mi := &file_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3413,7 +3839,7 @@ func (x *Lead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lead.ProtoReflect.Descriptor instead.
 func (*Lead) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{28}
+	return file_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Lead) GetEventId() string {
@@ -3541,7 +3967,7 @@ type Survey struct {
 
 func (x *Survey) Reset() {
 	*x = Survey{}
-	mi := &file_event_proto_msgTypes[29]
+	mi := &file_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3553,7 +3979,7 @@ func (x *Survey) String() string {
 func (*Survey) ProtoMessage() {}
 
 func (x *Survey) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[29]
+	mi := &file_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3566,7 +3992,7 @@ func (x *Survey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Survey.ProtoReflect.Descriptor instead.
 func (*Survey) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{29}
+	return file_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Survey) GetEventId() string {
@@ -3627,7 +4053,7 @@ type CampaignSignal struct {
 
 func (x *CampaignSignal) Reset() {
 	*x = CampaignSignal{}
-	mi := &file_event_proto_msgTypes[30]
+	mi := &file_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3639,7 +4065,7 @@ func (x *CampaignSignal) String() string {
 func (*CampaignSignal) ProtoMessage() {}
 
 func (x *CampaignSignal) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[30]
+	mi := &file_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3652,7 +4078,7 @@ func (x *CampaignSignal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CampaignSignal.ProtoReflect.Descriptor instead.
 func (*CampaignSignal) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{30}
+	return file_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CampaignSignal) GetCampaignId() string {
@@ -3775,7 +4201,7 @@ type CampaignPartial struct {
 
 func (x *CampaignPartial) Reset() {
 	*x = CampaignPartial{}
-	mi := &file_event_proto_msgTypes[31]
+	mi := &file_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3787,7 +4213,7 @@ func (x *CampaignPartial) String() string {
 func (*CampaignPartial) ProtoMessage() {}
 
 func (x *CampaignPartial) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[31]
+	mi := &file_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3800,7 +4226,7 @@ func (x *CampaignPartial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CampaignPartial.ProtoReflect.Descriptor instead.
 func (*CampaignPartial) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{31}
+	return file_event_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CampaignPartial) GetCampaignId() string {
@@ -3911,13 +4337,29 @@ type Alert struct {
 	Detail        string                 `protobuf:"bytes,13,opt,name=detail,proto3" json:"detail,omitempty"`
 	Action        string                 `protobuf:"bytes,14,opt,name=action,proto3" json:"action,omitempty"` // observe | throttle | stop
 	CallIds       []string               `protobuf:"bytes,15,rep,name=call_ids,json=callIds,proto3" json:"call_ids,omitempty"`
+	Dimension     string                 `protobuf:"bytes,16,opt,name=dimension,proto3" json:"dimension,omitempty"`                               // campaign | agent | team | partner | product | centre | source | complaint
+	Subject       string                 `protobuf:"bytes,17,opt,name=subject,proto3" json:"subject,omitempty"`                                   // of the dimension
+	Severity      string                 `protobuf:"bytes,18,opt,name=severity,proto3" json:"severity,omitempty"`                                 // warning | critical
+	Seq           int64                  `protobuf:"varint,19,opt,name=seq,proto3" json:"seq,omitempty"`                                          // of the incident's changes of state, from 1
+	DecidedAt     int64                  `protobuf:"varint,20,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`             // stream time of the decision; at is the time it is about
+	WindowMs      int64                  `protobuf:"varint,21,opt,name=window_ms,json=windowMs,proto3" json:"window_ms,omitempty"`                // how far the decision looked back
+	Rate          float64                `protobuf:"fixed64,22,opt,name=rate,proto3" json:"rate,omitempty"`                                       // now
+	RateBefore    float64                `protobuf:"fixed64,23,opt,name=rate_before,json=rateBefore,proto3" json:"rate_before,omitempty"`         // of the baseline
+	FalsePerYear  float64                `protobuf:"fixed64,24,opt,name=false_per_year,json=falsePerYear,proto3" json:"false_per_year,omitempty"` // how often chance alone would have it, over all that is watched
+	Also          []string               `protobuf:"bytes,25,rep,name=also,proto3" json:"also,omitempty"`                                         // other subjects that fire for the same reason, as dimension subject
+	Done          string                 `protobuf:"bytes,26,opt,name=done,proto3" json:"done,omitempty"`                                         // what was done by itself
+	By            string                 `protobuf:"bytes,27,opt,name=by,proto3" json:"by,omitempty"`                                             // who acknowledged, resumed or ended it
+	Note          string                 `protobuf:"bytes,28,opt,name=note,proto3" json:"note,omitempty"`                                         // his reason
+	Muted         bool                   `protobuf:"varint,29,opt,name=muted,proto3" json:"muted,omitempty"`                                      // nobody is told
+	EscalateTo    string                 `protobuf:"bytes,30,opt,name=escalate_to,json=escalateTo,proto3" json:"escalate_to,omitempty"`           // owner | team_leader | department_head
+	Past          bool                   `protobuf:"varint,31,opt,name=past,proto3" json:"past,omitempty"`                                        // it happened long before it was decided, in an import: nobody is told
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Alert) Reset() {
 	*x = Alert{}
-	mi := &file_event_proto_msgTypes[32]
+	mi := &file_event_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3929,7 +4371,7 @@ func (x *Alert) String() string {
 func (*Alert) ProtoMessage() {}
 
 func (x *Alert) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[32]
+	mi := &file_event_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3942,7 +4384,7 @@ func (x *Alert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alert.ProtoReflect.Descriptor instead.
 func (*Alert) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{32}
+	return file_event_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Alert) GetAlertId() string {
@@ -4050,6 +4492,118 @@ func (x *Alert) GetCallIds() []string {
 	return nil
 }
 
+func (x *Alert) GetDimension() string {
+	if x != nil {
+		return x.Dimension
+	}
+	return ""
+}
+
+func (x *Alert) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Alert) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+func (x *Alert) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Alert) GetDecidedAt() int64 {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return 0
+}
+
+func (x *Alert) GetWindowMs() int64 {
+	if x != nil {
+		return x.WindowMs
+	}
+	return 0
+}
+
+func (x *Alert) GetRate() float64 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *Alert) GetRateBefore() float64 {
+	if x != nil {
+		return x.RateBefore
+	}
+	return 0
+}
+
+func (x *Alert) GetFalsePerYear() float64 {
+	if x != nil {
+		return x.FalsePerYear
+	}
+	return 0
+}
+
+func (x *Alert) GetAlso() []string {
+	if x != nil {
+		return x.Also
+	}
+	return nil
+}
+
+func (x *Alert) GetDone() string {
+	if x != nil {
+		return x.Done
+	}
+	return ""
+}
+
+func (x *Alert) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Alert) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *Alert) GetMuted() bool {
+	if x != nil {
+		return x.Muted
+	}
+	return false
+}
+
+func (x *Alert) GetEscalateTo() string {
+	if x != nil {
+		return x.EscalateTo
+	}
+	return ""
+}
+
+func (x *Alert) GetPast() bool {
+	if x != nil {
+		return x.Past
+	}
+	return false
+}
+
 // DirectoryEntry is the value of ringfence.directory, keyed by number hash, compacted: who owned the number since when.
 type DirectoryEntry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4061,7 +4615,7 @@ type DirectoryEntry struct {
 
 func (x *DirectoryEntry) Reset() {
 	*x = DirectoryEntry{}
-	mi := &file_event_proto_msgTypes[33]
+	mi := &file_event_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4073,7 +4627,7 @@ func (x *DirectoryEntry) String() string {
 func (*DirectoryEntry) ProtoMessage() {}
 
 func (x *DirectoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[33]
+	mi := &file_event_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4086,7 +4640,7 @@ func (x *DirectoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryEntry.ProtoReflect.Descriptor instead.
 func (*DirectoryEntry) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{33}
+	return file_event_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DirectoryEntry) GetOwners() []*Ownership {
@@ -4106,14 +4660,15 @@ func (x *DirectoryEntry) GetRevision() uint64 {
 type Ownership struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          int64                  `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
-	CustomerId    string                 `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"` // "" = nobody from here on
+	CustomerId    string                 `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"` // "" = nobody from here on, if it was
+	ReleasedBy    string                 `protobuf:"bytes,3,opt,name=released_by,json=releasedBy,proto3" json:"released_by,omitempty"` // this one's until then; "" = whoever's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_event_proto_msgTypes[34]
+	mi := &file_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4125,7 +4680,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[34]
+	mi := &file_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4138,7 +4693,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{34}
+	return file_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Ownership) GetFrom() int64 {
@@ -4155,6 +4710,13 @@ func (x *Ownership) GetCustomerId() string {
 	return ""
 }
 
+func (x *Ownership) GetReleasedBy() string {
+	if x != nil {
+		return x.ReleasedBy
+	}
+	return ""
+}
+
 type DeadLetter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -4166,13 +4728,14 @@ type DeadLetter struct {
 	Partition     int32                  `protobuf:"varint,7,opt,name=partition,proto3" json:"partition,omitempty"`
 	Offset        int64                  `protobuf:"varint,8,opt,name=offset,proto3" json:"offset,omitempty"`
 	Sealed        []byte                 `protobuf:"bytes,9,opt,name=sealed,proto3" json:"sealed,omitempty"` // the raw input as it came, sealed under the number key, so that it can be replayed
+	Key           string                 `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`      // of the record in topic
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_event_proto_msgTypes[35]
+	mi := &file_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4184,7 +4747,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[35]
+	mi := &file_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4197,7 +4760,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{35}
+	return file_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DeadLetter) GetAt() int64 {
@@ -4263,6 +4826,13 @@ func (x *DeadLetter) GetSealed() []byte {
 	return nil
 }
 
+func (x *DeadLetter) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 // ImportMark is the value of ringfence.imports, keyed by the file's identity: how far it was delivered.
 type ImportMark struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4282,7 +4852,7 @@ type ImportMark struct {
 
 func (x *ImportMark) Reset() {
 	*x = ImportMark{}
-	mi := &file_event_proto_msgTypes[36]
+	mi := &file_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4294,7 +4864,7 @@ func (x *ImportMark) String() string {
 func (*ImportMark) ProtoMessage() {}
 
 func (x *ImportMark) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[36]
+	mi := &file_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4307,7 +4877,7 @@ func (x *ImportMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportMark.ProtoReflect.Descriptor instead.
 func (*ImportMark) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{36}
+	return file_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ImportMark) GetDigest() string {
@@ -4380,26 +4950,24 @@ func (x *ImportMark) GetState() []byte {
 	return nil
 }
 
-// CustomerState is what contactcap keeps under a customer's key; under "n:"+hash it is the register of that number too.
+// CustomerState is the rare part of what contactcap keeps under a customer's key; under "n:"+hash it is the register of
+// that number too. The history has a form of its own (processors/contactcap).
 type CustomerState struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
-	Calls          []*CallState           `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"` // by started_at
-	Permits        []*PermitState         `protobuf:"bytes,2,rep,name=permits,proto3" json:"permits,omitempty"`
-	Changes        []*ChangeState         `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"` // by at, then arrival
 	Complaints     []*ComplaintState      `protobuf:"bytes,4,rep,name=complaints,proto3" json:"complaints,omitempty"`
-	Seen           []uint64               `protobuf:"fixed64,5,rep,packed,name=seen,proto3" json:"seen,omitempty"`                                  // hashes of the event ids already counted
 	WaitingUpdates [][]byte               `protobuf:"bytes,6,rep,name=waiting_updates,json=waitingUpdates,proto3" json:"waiting_updates,omitempty"` // CustomerEvents of calls that have not come
-	Answers        []*Answer              `protobuf:"bytes,7,rep,name=answers,proto3" json:"answers,omitempty"`                                     // of the last 24 h
 	Owners         []*Ownership           `protobuf:"bytes,8,rep,name=owners,proto3" json:"owners,omitempty"`                                       // of the number, when this is one's register
 	Claims         []*Claim               `protobuf:"bytes,9,rep,name=claims,proto3" json:"claims,omitempty"`                                       // history on its way here
 	Deferred       [][]byte               `protobuf:"bytes,10,rep,name=deferred,proto3" json:"deferred,omitempty"`                                  // CustomerEvents that wait for it
+	MergedInto     string                 `protobuf:"bytes,11,opt,name=merged_into,json=mergedInto,proto3" json:"merged_into,omitempty"`            // customer who this one turned out to be
+	Absorbed       []string               `protobuf:"bytes,12,rep,name=absorbed,proto3" json:"absorbed,omitempty"`                                  // customers who turned out to be this one
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CustomerState) Reset() {
 	*x = CustomerState{}
-	mi := &file_event_proto_msgTypes[37]
+	mi := &file_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4411,7 +4979,7 @@ func (x *CustomerState) String() string {
 func (*CustomerState) ProtoMessage() {}
 
 func (x *CustomerState) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[37]
+	mi := &file_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4424,28 +4992,7 @@ func (x *CustomerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerState.ProtoReflect.Descriptor instead.
 func (*CustomerState) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{37}
-}
-
-func (x *CustomerState) GetCalls() []*CallState {
-	if x != nil {
-		return x.Calls
-	}
-	return nil
-}
-
-func (x *CustomerState) GetPermits() []*PermitState {
-	if x != nil {
-		return x.Permits
-	}
-	return nil
-}
-
-func (x *CustomerState) GetChanges() []*ChangeState {
-	if x != nil {
-		return x.Changes
-	}
-	return nil
+	return file_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CustomerState) GetComplaints() []*ComplaintState {
@@ -4455,23 +5002,9 @@ func (x *CustomerState) GetComplaints() []*ComplaintState {
 	return nil
 }
 
-func (x *CustomerState) GetSeen() []uint64 {
-	if x != nil {
-		return x.Seen
-	}
-	return nil
-}
-
 func (x *CustomerState) GetWaitingUpdates() [][]byte {
 	if x != nil {
 		return x.WaitingUpdates
-	}
-	return nil
-}
-
-func (x *CustomerState) GetAnswers() []*Answer {
-	if x != nil {
-		return x.Answers
 	}
 	return nil
 }
@@ -4497,6 +5030,20 @@ func (x *CustomerState) GetDeferred() [][]byte {
 	return nil
 }
 
+func (x *CustomerState) GetMergedInto() string {
+	if x != nil {
+		return x.MergedInto
+	}
+	return ""
+}
+
+func (x *CustomerState) GetAbsorbed() []string {
+	if x != nil {
+		return x.Absorbed
+	}
+	return nil
+}
+
 type CallState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`                      // as merged so far
@@ -4507,14 +5054,17 @@ type CallState struct {
 	Revision      uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	ByNumber      bool                   `protobuf:"varint,7,opt,name=by_number,json=byNumber,proto3" json:"by_number,omitempty"`
 	Policy        string                 `protobuf:"bytes,8,opt,name=policy,proto3" json:"policy,omitempty"`
-	BaseAt        int64                  `protobuf:"varint,9,opt,name=base_at,json=baseAt,proto3" json:"base_at,omitempty"` // updated_at of the fields not listed
+	BaseAt        int64                  `protobuf:"varint,9,opt,name=base_at,json=baseAt,proto3" json:"base_at,omitempty"`                         // updated_at of the fields not listed
+	Seen          []uint64               `protobuf:"fixed64,10,rep,packed,name=seen,proto3" json:"seen,omitempty"`                                  // hashes of the ids of its events, but for
+	SeenNatural   []uint64               `protobuf:"fixed64,12,rep,packed,name=seen_natural,json=seenNatural,proto3" json:"seen_natural,omitempty"` // those that were made of the call's own id
+	TouchedAt     int64                  `protobuf:"varint,11,opt,name=touched_at,json=touchedAt,proto3" json:"touched_at,omitempty"`               // stream time of its last event
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallState) Reset() {
 	*x = CallState{}
-	mi := &file_event_proto_msgTypes[38]
+	mi := &file_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4526,7 +5076,7 @@ func (x *CallState) String() string {
 func (*CallState) ProtoMessage() {}
 
 func (x *CallState) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[38]
+	mi := &file_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4539,7 +5089,7 @@ func (x *CallState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallState.ProtoReflect.Descriptor instead.
 func (*CallState) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{38}
+	return file_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CallState) GetCall() *Call {
@@ -4605,6 +5155,27 @@ func (x *CallState) GetBaseAt() int64 {
 	return 0
 }
 
+func (x *CallState) GetSeen() []uint64 {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *CallState) GetSeenNatural() []uint64 {
+	if x != nil {
+		return x.SeenNatural
+	}
+	return nil
+}
+
+func (x *CallState) GetTouchedAt() int64 {
+	if x != nil {
+		return x.TouchedAt
+	}
+	return 0
+}
+
 type FieldTime struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Field         int32                  `protobuf:"varint,1,opt,name=field,proto3" json:"field,omitempty"`
@@ -4615,7 +5186,7 @@ type FieldTime struct {
 
 func (x *FieldTime) Reset() {
 	*x = FieldTime{}
-	mi := &file_event_proto_msgTypes[39]
+	mi := &file_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4627,7 +5198,7 @@ func (x *FieldTime) String() string {
 func (*FieldTime) ProtoMessage() {}
 
 func (x *FieldTime) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[39]
+	mi := &file_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4640,7 +5211,7 @@ func (x *FieldTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldTime.ProtoReflect.Descriptor instead.
 func (*FieldTime) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{39}
+	return file_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *FieldTime) GetField() int32 {
@@ -4672,13 +5243,18 @@ type PermitState struct {
 	CallId        string                 `protobuf:"bytes,11,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	RequestId     string                 `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	ByNumber      bool                   `protobuf:"varint,13,opt,name=by_number,json=byNumber,proto3" json:"by_number,omitempty"`
+	Policy        string                 `protobuf:"bytes,14,opt,name=policy,proto3" json:"policy,omitempty"`
+	PartnerId     string                 `protobuf:"bytes,15,opt,name=partner_id,json=partnerId,proto3" json:"partner_id,omitempty"`
+	DialerId      string                 `protobuf:"bytes,16,opt,name=dialer_id,json=dialerId,proto3" json:"dialer_id,omitempty"`
+	TimeZone      string                 `protobuf:"bytes,17,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	CallHash      uint64                 `protobuf:"fixed64,18,opt,name=call_hash,json=callHash,proto3" json:"call_hash,omitempty"` // of the call that used it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PermitState) Reset() {
 	*x = PermitState{}
-	mi := &file_event_proto_msgTypes[40]
+	mi := &file_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4690,7 +5266,7 @@ func (x *PermitState) String() string {
 func (*PermitState) ProtoMessage() {}
 
 func (x *PermitState) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[40]
+	mi := &file_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4703,7 +5279,7 @@ func (x *PermitState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermitState.ProtoReflect.Descriptor instead.
 func (*PermitState) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{40}
+	return file_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PermitState) GetPermitId() string {
@@ -4797,56 +5373,39 @@ func (x *PermitState) GetByNumber() bool {
 	return false
 }
 
-type ChangeState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Change        *CustomerUpdate        `protobuf:"bytes,1,opt,name=change,proto3" json:"change,omitempty"`
-	EventId       string                 `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ChangeState) Reset() {
-	*x = ChangeState{}
-	mi := &file_event_proto_msgTypes[41]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ChangeState) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ChangeState) ProtoMessage() {}
-
-func (x *ChangeState) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[41]
+func (x *PermitState) GetPolicy() string {
 	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ChangeState.ProtoReflect.Descriptor instead.
-func (*ChangeState) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{41}
-}
-
-func (x *ChangeState) GetChange() *CustomerUpdate {
-	if x != nil {
-		return x.Change
-	}
-	return nil
-}
-
-func (x *ChangeState) GetEventId() string {
-	if x != nil {
-		return x.EventId
+		return x.Policy
 	}
 	return ""
+}
+
+func (x *PermitState) GetPartnerId() string {
+	if x != nil {
+		return x.PartnerId
+	}
+	return ""
+}
+
+func (x *PermitState) GetDialerId() string {
+	if x != nil {
+		return x.DialerId
+	}
+	return ""
+}
+
+func (x *PermitState) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *PermitState) GetCallHash() uint64 {
+	if x != nil {
+		return x.CallHash
+	}
+	return 0
 }
 
 type ComplaintState struct {
@@ -4859,13 +5418,17 @@ type ComplaintState struct {
 	SeriousAt     int64                  `protobuf:"varint,6,opt,name=serious_at,json=seriousAt,proto3" json:"serious_at,omitempty"`
 	ByNumber      bool                   `protobuf:"varint,7,opt,name=by_number,json=byNumber,proto3" json:"by_number,omitempty"`
 	NumberHash    string                 `protobuf:"bytes,8,opt,name=number_hash,json=numberHash,proto3" json:"number_hash,omitempty"`
+	Revision      uint64                 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`                               // of the facts told so far
+	Told          *ComplaintFact         `protobuf:"bytes,10,opt,name=told,proto3" json:"told,omitempty"`                                       // the last one, to tell a change of attribution
+	FirstEvent    string                 `protobuf:"bytes,11,opt,name=first_event,json=firstEvent,proto3" json:"first_event,omitempty"`         // what the earliest event was
+	SeriousAts    []int64                `protobuf:"varint,12,rep,packed,name=serious_ats,json=seriousAts,proto3" json:"serious_ats,omitempty"` // further events graded serious, after serious_at
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ComplaintState) Reset() {
 	*x = ComplaintState{}
-	mi := &file_event_proto_msgTypes[42]
+	mi := &file_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4877,7 +5440,7 @@ func (x *ComplaintState) String() string {
 func (*ComplaintState) ProtoMessage() {}
 
 func (x *ComplaintState) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[42]
+	mi := &file_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4890,7 +5453,7 @@ func (x *ComplaintState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ComplaintState.ProtoReflect.Descriptor instead.
 func (*ComplaintState) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{42}
+	return file_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ComplaintState) GetComplaint() *Complaint {
@@ -4949,56 +5512,32 @@ func (x *ComplaintState) GetNumberHash() string {
 	return ""
 }
 
-type Answer struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Decision      *PermitDecision        `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
-	DecidedAt     int64                  `protobuf:"varint,2,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Answer) Reset() {
-	*x = Answer{}
-	mi := &file_event_proto_msgTypes[43]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Answer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Answer) ProtoMessage() {}
-
-func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[43]
+func (x *ComplaintState) GetRevision() uint64 {
 	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
+		return x.Revision
 	}
-	return mi.MessageOf(x)
+	return 0
 }
 
-// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
-func (*Answer) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{43}
-}
-
-func (x *Answer) GetDecision() *PermitDecision {
+func (x *ComplaintState) GetTold() *ComplaintFact {
 	if x != nil {
-		return x.Decision
+		return x.Told
 	}
 	return nil
 }
 
-func (x *Answer) GetDecidedAt() int64 {
+func (x *ComplaintState) GetFirstEvent() string {
 	if x != nil {
-		return x.DecidedAt
+		return x.FirstEvent
 	}
-	return 0
+	return ""
+}
+
+func (x *ComplaintState) GetSeriousAts() []int64 {
+	if x != nil {
+		return x.SeriousAts
+	}
+	return nil
 }
 
 type Claim struct {
@@ -5056,10 +5595,10 @@ func (x *Claim) GetOutstanding() int32 {
 // AgentTimeState is what agenttime keeps of one agent.
 type AgentTimeState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Transitions   []*AgentState          `protobuf:"bytes,1,rep,name=transitions,proto3" json:"transitions,omitempty"` // by at; one an instant
-	Emitted       []*AgentInterval       `protobuf:"bytes,2,rep,name=emitted,proto3" json:"emitted,omitempty"`         // what was said so far of the time kept
+	Transitions   []*AgentState          `protobuf:"bytes,1,rep,name=transitions,proto3" json:"transitions,omitempty"` // of one quarter of an hour, by at; one an instant
 	Seen          []uint64               `protobuf:"fixed64,3,rep,packed,name=seen,proto3" json:"seen,omitempty"`
-	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Latest        int64                  `protobuf:"varint,5,opt,name=latest,proto3" json:"latest,omitempty"`       // under the agent's own key: its newest transition
+	Forgotten     bool                   `protobuf:"varint,6,opt,name=forgotten,proto3" json:"forgotten,omitempty"` // the transitions were dropped: nothing more may come
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5101,13 +5640,6 @@ func (x *AgentTimeState) GetTransitions() []*AgentState {
 	return nil
 }
 
-func (x *AgentTimeState) GetEmitted() []*AgentInterval {
-	if x != nil {
-		return x.Emitted
-	}
-	return nil
-}
-
 func (x *AgentTimeState) GetSeen() []uint64 {
 	if x != nil {
 		return x.Seen
@@ -5115,11 +5647,18 @@ func (x *AgentTimeState) GetSeen() []uint64 {
 	return nil
 }
 
-func (x *AgentTimeState) GetRevision() uint64 {
+func (x *AgentTimeState) GetLatest() int64 {
 	if x != nil {
-		return x.Revision
+		return x.Latest
 	}
 	return 0
+}
+
+func (x *AgentTimeState) GetForgotten() bool {
+	if x != nil {
+		return x.Forgotten
+	}
+	return false
 }
 
 // SamplingDay is the value of ringfence.sampling-days: partitions and the keeper of a day agree that it is closed.
@@ -5197,7 +5736,12 @@ type SamplingState struct {
 	ClosedPartitions []int32                `protobuf:"varint,9,rep,packed,name=closed_partitions,json=closedPartitions,proto3" json:"closed_partitions,omitempty"` // of a day, at its keeper
 	Published        bool                   `protobuf:"varint,10,opt,name=published,proto3" json:"published,omitempty"`
 	Revealed         bool                   `protobuf:"varint,11,opt,name=revealed,proto3" json:"revealed,omitempty"`
-	Rows             []*PopulationRow       `protobuf:"bytes,12,rep,name=rows,proto3" json:"rows,omitempty"` // of the block that is not full yet
+	Rows             []*PopulationRow       `protobuf:"bytes,12,rep,name=rows,proto3" json:"rows,omitempty"`                                               // of a block of the population
+	ExtraValid       int64                  `protobuf:"varint,13,opt,name=extra_valid,json=extraValid,proto3" json:"extra_valid,omitempty"`                // recordings that came under extra checks
+	ExtraBlock       []int64                `protobuf:"varint,14,rep,packed,name=extra_block,json=extraBlock,proto3" json:"extra_block,omitempty"`         // numbers of those of the block that is not full
+	NextReplacement  int64                  `protobuf:"varint,15,opt,name=next_replacement,json=nextReplacement,proto3" json:"next_replacement,omitempty"` // where the sequence of replacements goes on
+	Plan             *SamplingPlan          `protobuf:"bytes,16,opt,name=plan,proto3" json:"plan,omitempty"`                                               // of a week, a period, a slice
+	Watch            *SamplingWatch         `protobuf:"bytes,17,opt,name=watch,proto3" json:"watch,omitempty"`                                             // of an agent
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -5316,6 +5860,41 @@ func (x *SamplingState) GetRows() []*PopulationRow {
 	return nil
 }
 
+func (x *SamplingState) GetExtraValid() int64 {
+	if x != nil {
+		return x.ExtraValid
+	}
+	return 0
+}
+
+func (x *SamplingState) GetExtraBlock() []int64 {
+	if x != nil {
+		return x.ExtraBlock
+	}
+	return nil
+}
+
+func (x *SamplingState) GetNextReplacement() int64 {
+	if x != nil {
+		return x.NextReplacement
+	}
+	return 0
+}
+
+func (x *SamplingState) GetPlan() *SamplingPlan {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+func (x *SamplingState) GetWatch() *SamplingWatch {
+	if x != nil {
+		return x.Watch
+	}
+	return nil
+}
+
 // CampaignState is what campaign keeps: sums of a campaign in an input partition, or the merged ones.
 type CampaignState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5393,104 +5972,11 @@ func (x *CampaignState) GetLast() *CampaignSignal {
 	return nil
 }
 
-// ComplaintWatch is what complaint keeps of one campaign.
-type ComplaintWatch struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Complaints    []int64                `protobuf:"varint,1,rep,packed,name=complaints,proto3" json:"complaints,omitempty"` // first opened, ascending
-	Seen          []uint64               `protobuf:"fixed64,2,rep,packed,name=seen,proto3" json:"seen,omitempty"`
-	CallIds       []string               `protobuf:"bytes,3,rep,name=call_ids,json=callIds,proto3" json:"call_ids,omitempty"` // of the latest complaints
-	Buckets       []*CampaignPartial     `protobuf:"bytes,4,rep,name=buckets,proto3" json:"buckets,omitempty"`                // connected calls
-	Firing        bool                   `protobuf:"varint,5,opt,name=firing,proto3" json:"firing,omitempty"`
-	Since         int64                  `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"`
-	AlertId       string                 `protobuf:"bytes,7,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ComplaintWatch) Reset() {
-	*x = ComplaintWatch{}
-	mi := &file_event_proto_msgTypes[49]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ComplaintWatch) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ComplaintWatch) ProtoMessage() {}
-
-func (x *ComplaintWatch) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[49]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ComplaintWatch.ProtoReflect.Descriptor instead.
-func (*ComplaintWatch) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{49}
-}
-
-func (x *ComplaintWatch) GetComplaints() []int64 {
-	if x != nil {
-		return x.Complaints
-	}
-	return nil
-}
-
-func (x *ComplaintWatch) GetSeen() []uint64 {
-	if x != nil {
-		return x.Seen
-	}
-	return nil
-}
-
-func (x *ComplaintWatch) GetCallIds() []string {
-	if x != nil {
-		return x.CallIds
-	}
-	return nil
-}
-
-func (x *ComplaintWatch) GetBuckets() []*CampaignPartial {
-	if x != nil {
-		return x.Buckets
-	}
-	return nil
-}
-
-func (x *ComplaintWatch) GetFiring() bool {
-	if x != nil {
-		return x.Firing
-	}
-	return false
-}
-
-func (x *ComplaintWatch) GetSince() int64 {
-	if x != nil {
-		return x.Since
-	}
-	return 0
-}
-
-func (x *ComplaintWatch) GetAlertId() string {
-	if x != nil {
-		return x.AlertId
-	}
-	return ""
-}
-
 var File_event_proto protoreflect.FileDescriptor
 
 const file_event_proto_rawDesc = "" +
 	"\n" +
-	"\vevent.proto\x12\x0fringfence.event\"\x97\x06\n" +
+	"\vevent.proto\x12\x0fringfence.event\x1a\x0esampling.proto\"\x97\x06\n" +
 	"\rCustomerEvent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -5583,7 +6069,7 @@ const file_event_proto_rawDesc = "" +
 	"\vduration_ms\x18\x03 \x01(\x03H\x01R\n" +
 	"durationMs\x88\x01\x01B\r\n" +
 	"\v_size_bytesB\x0e\n" +
-	"\f_duration_ms\"\x90\x06\n" +
+	"\f_duration_ms\"\xa8\x06\n" +
 	"\x0eCustomerUpdate\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12\x0e\n" +
@@ -5604,7 +6090,8 @@ const file_event_proto_rawDesc = "" +
 	"\x0eclear_refusals\x18\x0e \x03(\tR\rclearRefusals\x12&\n" +
 	"\fleft_network\x18\x0f \x01(\bH\x05R\vleftNetwork\x88\x01\x01\x12\x0e\n" +
 	"\x02by\x18\x10 \x01(\tR\x02by\x12\x12\n" +
-	"\x04note\x18\x11 \x01(\tR\x04note\x1a8\n" +
+	"\x04note\x18\x11 \x01(\tR\x04note\x12\x16\n" +
+	"\x06merges\x18\x12 \x03(\tR\x06merges\x1a8\n" +
 	"\n" +
 	"ListsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -5667,21 +6154,26 @@ const file_event_proto_rawDesc = "" +
 	"\x02at\x18\v \x01(\x03R\x02at\x12\x15\n" +
 	"\x06ttl_ms\x18\f \x01(\x03R\x05ttlMs\x123\n" +
 	"\breply_to\x18\r \x01(\v2\x18.ringfence.event.ReplyToR\areplyTo\x12\x1a\n" +
-	"\bdeadline\x18\x0e \x01(\x03R\bdeadline\"q\n" +
+	"\bdeadline\x18\x0e \x01(\x03R\bdeadline\"\x90\x01\n" +
 	"\rPermitRelease\x12\x1b\n" +
 	"\tpermit_id\x18\x01 \x01(\tR\bpermitId\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x123\n" +
-	"\breply_to\x18\x03 \x01(\v2\x18.ringfence.event.ReplyToR\areplyTo\"\x7f\n" +
+	"\breply_to\x18\x03 \x01(\v2\x18.ringfence.event.ReplyToR\areplyTo\x12\x1d\n" +
+	"\n" +
+	"partner_id\x18\x04 \x01(\tR\tpartnerId\"\x7f\n" +
 	"\x0eExplainRequest\x128\n" +
 	"\arequest\x18\x01 \x01(\v2\x1e.ringfence.event.PermitRequestR\arequest\x123\n" +
-	"\breply_to\x18\x02 \x01(\v2\x18.ringfence.event.ReplyToR\areplyTo\"\x90\x01\n" +
+	"\breply_to\x18\x02 \x01(\v2\x18.ringfence.event.ReplyToR\areplyTo\"\xc7\x01\n" +
 	"\fHistoryClaim\x12\x1f\n" +
 	"\vnumber_hash\x18\x01 \x01(\tR\n" +
 	"numberHash\x12\x1a\n" +
 	"\bclaimant\x18\x02 \x01(\tR\bclaimant\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\x03R\x04from\x12\x14\n" +
 	"\x05until\x18\x04 \x01(\x03R\x05until\x12\x19\n" +
-	"\bclaim_id\x18\x05 \x01(\tR\aclaimId\"\xdd\x01\n" +
+	"\bclaim_id\x18\x05 \x01(\tR\aclaimId\x12\x14\n" +
+	"\x05whole\x18\x06 \x01(\bR\x05whole\x12\x1f\n" +
+	"\vreleased_by\x18\a \x01(\tR\n" +
+	"releasedBy\"\xa6\x03\n" +
 	"\fHistoryGrant\x12\x19\n" +
 	"\bclaim_id\x18\x01 \x01(\tR\aclaimId\x12\x1f\n" +
 	"\vnumber_hash\x18\x02 \x01(\tR\n" +
@@ -5689,14 +6181,34 @@ const file_event_proto_rawDesc = "" +
 	"\x06events\x18\x03 \x03(\fR\x06events\x12#\n" +
 	"\rfrom_customer\x18\x04 \x01(\tR\ffromCustomer\x12\x1c\n" +
 	"\tremaining\x18\x05 \x01(\x05R\tremaining\x126\n" +
-	"\apermits\x18\x06 \x03(\v2\x1c.ringfence.event.PermitStateR\apermits\"\xcd\x02\n" +
+	"\apermits\x18\x06 \x03(\v2\x1c.ringfence.event.PermitStateR\apermits\x120\n" +
+	"\x05calls\x18\a \x03(\v2\x1a.ringfence.event.CallStateR\x05calls\x12?\n" +
+	"\n" +
+	"complaints\x18\b \x03(\v2\x1f.ringfence.event.ComplaintStateR\n" +
+	"complaints\x128\n" +
+	"\aanswers\x18\t \x03(\v2\x1e.ringfence.event.GrantedAnswerR\aanswers\x12\x1a\n" +
+	"\babsorbed\x18\n" +
+	" \x03(\tR\babsorbed\"k\n" +
+	"\rGrantedAnswer\x12;\n" +
+	"\bdecision\x18\x01 \x01(\v2\x1f.ringfence.event.PermitDecisionR\bdecision\x12\x1d\n" +
+	"\n" +
+	"decided_at\x18\x02 \x01(\x03R\tdecidedAt\"\x9c\x03\n" +
 	"\vPermitEvent\x123\n" +
 	"\breply_to\x18\x01 \x01(\v2\x18.ringfence.event.ReplyToR\areplyTo\x12=\n" +
 	"\bdecision\x18\x02 \x01(\v2\x1f.ringfence.event.PermitDecisionH\x00R\bdecision\x127\n" +
 	"\x06status\x18\x03 \x01(\v2\x1d.ringfence.event.PermitStatusH\x00R\x06status\x12G\n" +
 	"\x0erelease_result\x18\x04 \x01(\v2\x1e.ringfence.event.ReleaseResultH\x00R\rreleaseResult\x12@\n" +
-	"\vexplanation\x18\x05 \x01(\v2\x1c.ringfence.event.ExplanationH\x00R\vexplanationB\x06\n" +
-	"\x04body\"\x95\x05\n" +
+	"\vexplanation\x18\x05 \x01(\v2\x1c.ringfence.event.ExplanationH\x00R\vexplanation\x12M\n" +
+	"\x10refusals_cleared\x18\x06 \x01(\v2 .ringfence.event.RefusalsClearedH\x00R\x0frefusalsClearedB\x06\n" +
+	"\x04body\"\x9d\x01\n" +
+	"\x0fRefusalsCleared\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x1a\n" +
+	"\bproducts\x18\x03 \x03(\tR\bproducts\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12\x19\n" +
+	"\bevent_id\x18\x06 \x01(\tR\aeventId\"\x95\x05\n" +
 	"\x0ePermitDecision\x12\x1a\n" +
 	"\bdecision\x18\x01 \x01(\tR\bdecision\x12\x1b\n" +
 	"\tpermit_id\x18\x02 \x01(\tR\bpermitId\x12\x1d\n" +
@@ -5782,7 +6294,7 @@ const file_event_proto_rawDesc = "" +
 	"AgentEvent\x123\n" +
 	"\x05state\x18\x01 \x01(\v2\x1b.ringfence.event.AgentStateH\x00R\x05state\x127\n" +
 	"\bschedule\x18\x02 \x01(\v2\x19.ringfence.event.ScheduleH\x00R\bscheduleB\x06\n" +
-	"\x04body\"\xdb\x02\n" +
+	"\x04body\"\xfa\x02\n" +
 	"\bCallFact\x12)\n" +
 	"\x04call\x18\x01 \x01(\v2\x15.ringfence.event.CallR\x04call\x12#\n" +
 	"\rcustomer_hash\x18\x02 \x01(\tR\fcustomerHash\x12\x1d\n" +
@@ -5800,7 +6312,9 @@ const file_event_proto_rawDesc = "" +
 	"\x06source\x18\t \x01(\tR\x06source\x12\x14\n" +
 	"\x05first\x18\n" +
 	" \x01(\bR\x05first\x12\x1c\n" +
-	"\tretracted\x18\v \x01(\bR\tretracted\"\xd0\x02\n" +
+	"\tretracted\x18\v \x01(\bR\tretracted\x12\x1d\n" +
+	"\n" +
+	"moved_from\x18\f \x03(\x03R\tmovedFrom\"\xec\x02\n" +
 	"\rComplaintFact\x128\n" +
 	"\tcomplaint\x18\x01 \x01(\v2\x1a.ringfence.event.ComplaintR\tcomplaint\x12\x19\n" +
 	"\bevent_id\x18\x02 \x01(\tR\aeventId\x12#\n" +
@@ -5811,7 +6325,9 @@ const file_event_proto_rawDesc = "" +
 	"\funattributed\x18\a \x01(\bR\funattributed\x12\x14\n" +
 	"\x05first\x18\b \x01(\bR\x05first\x12\x1f\n" +
 	"\vreceived_at\x18\t \x01(\x03R\n" +
-	"receivedAt\"\xc9\x02\n" +
+	"receivedAt\x12\x1a\n" +
+	"\brevision\x18\n" +
+	" \x01(\x04R\brevision\"\xc9\x02\n" +
 	"\rAgentInterval\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x19\n" +
@@ -5827,7 +6343,7 @@ const file_event_proto_rawDesc = "" +
 	"\x04open\x18\n" +
 	" \x01(\bR\x04open\x12\x1b\n" +
 	"\ttimed_out\x18\v \x01(\bR\btimedOut\x12\x1a\n" +
-	"\brevision\x18\f \x01(\x04R\brevision\"\xe6\x02\n" +
+	"\brevision\x18\f \x01(\x04R\brevision\"\xc1\x04\n" +
 	"\x06QATask\x12\x17\n" +
 	"\atask_id\x18\x01 \x01(\tR\x06taskId\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x19\n" +
@@ -5844,13 +6360,25 @@ const file_event_proto_rawDesc = "" +
 	" \x01(\tR\x06reason\x12\x19\n" +
 	"\bdrawn_at\x18\v \x01(\x03R\adrawnAt\x12#\n" +
 	"\rrecording_uri\x18\f \x01(\tR\frecordingUri\x12&\n" +
-	"\x0fcall_started_at\x18\r \x01(\x03R\rcallStartedAt\"\x8a\x01\n" +
+	"\x0fcall_started_at\x18\r \x01(\x03R\rcallStartedAt\x12\x19\n" +
+	"\bfor_role\x18\x0e \x01(\tR\aforRole\x12\x16\n" +
+	"\x06period\x18\x0f \x01(\tR\x06period\x12\x1f\n" +
+	"\vcustomer_id\x18\x10 \x01(\tR\n" +
+	"customerId\x12\x18\n" +
+	"\apurpose\x18\x11 \x01(\tR\apurpose\x12\x1a\n" +
+	"\bproducts\x18\x12 \x03(\tR\bproducts\x12\x12\n" +
+	"\x04sale\x18\x13 \x01(\bR\x04sale\x12\x1a\n" +
+	"\breplaces\x18\x14 \x01(\tR\breplaces\x12\x1f\n" +
+	"\vduration_ms\x18\x15 \x01(\x03R\n" +
+	"durationMs\"\x8c\x02\n" +
 	"\fSamplingFact\x12@\n" +
 	"\n" +
 	"population\x18\x01 \x01(\v2\x1e.ringfence.event.PopulationRowH\x00R\n" +
 	"population\x120\n" +
-	"\x03key\x18\x02 \x01(\v2\x1c.ringfence.event.SamplingKeyH\x00R\x03keyB\x06\n" +
-	"\x04body\"\xbe\x02\n" +
+	"\x03key\x18\x02 \x01(\v2\x1c.ringfence.event.SamplingKeyH\x00R\x03key\x126\n" +
+	"\x05quota\x18\x03 \x01(\v2\x1e.ringfence.event.SamplingQuotaH\x00R\x05quota\x12H\n" +
+	"\vreplacement\x18\x04 \x01(\v2$.ringfence.event.SamplingReplacementH\x00R\vreplacementB\x06\n" +
+	"\x04body\"\x86\x05\n" +
 	"\rPopulationRow\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\tR\x03day\x12\x19\n" +
 	"\bagent_id\x18\x02 \x01(\tR\aagentId\x12\x10\n" +
@@ -5866,7 +6394,21 @@ const file_event_proto_rawDesc = "" +
 	" \x01(\tR\x06teamId\x12\x1d\n" +
 	"\n" +
 	"partner_id\x18\v \x01(\tR\tpartnerId\x12&\n" +
-	"\x0fcall_started_at\x18\f \x01(\x03R\rcallStartedAt\"\x94\x01\n" +
+	"\x0fcall_started_at\x18\f \x01(\x03R\rcallStartedAt\x12#\n" +
+	"\rrecording_uri\x18\r \x01(\tR\frecordingUri\x12\x12\n" +
+	"\x04week\x18\x0e \x01(\tR\x04week\x12\x19\n" +
+	"\bweek_seq\x18\x0f \x01(\x03R\aweekSeq\x12\x1b\n" +
+	"\tweek_late\x18\x10 \x01(\bR\bweekLate\x12\x1b\n" +
+	"\textra_seq\x18\x11 \x01(\x03R\bextraSeq\x12\x16\n" +
+	"\x06period\x18\x12 \x01(\tR\x06period\x12\x14\n" +
+	"\x05slice\x18\x13 \x01(\x05R\x05slice\x12\x1f\n" +
+	"\vcustomer_id\x18\x14 \x01(\tR\n" +
+	"customerId\x12\x18\n" +
+	"\apurpose\x18\x15 \x01(\tR\apurpose\x12\x1a\n" +
+	"\bproducts\x18\x16 \x03(\tR\bproducts\x12\x12\n" +
+	"\x04sale\x18\x17 \x01(\bR\x04sale\x12\x1f\n" +
+	"\vduration_ms\x18\x18 \x01(\x03R\n" +
+	"durationMs\"\x94\x01\n" +
 	"\vSamplingKey\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\tR\x03day\x12\x1d\n" +
 	"\n" +
@@ -5972,7 +6514,7 @@ const file_event_proto_rawDesc = "" +
 	"agentsOnly\x1a9\n" +
 	"\vAgentsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xee\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x82\x06\n" +
 	"\x05Alert\x12\x19\n" +
 	"\balert_id\x18\x01 \x01(\tR\aalertId\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1f\n" +
@@ -5990,14 +6532,35 @@ const file_event_proto_rawDesc = "" +
 	"\x04base\x18\f \x01(\x03R\x04base\x12\x16\n" +
 	"\x06detail\x18\r \x01(\tR\x06detail\x12\x16\n" +
 	"\x06action\x18\x0e \x01(\tR\x06action\x12\x19\n" +
-	"\bcall_ids\x18\x0f \x03(\tR\acallIds\"`\n" +
+	"\bcall_ids\x18\x0f \x03(\tR\acallIds\x12\x1c\n" +
+	"\tdimension\x18\x10 \x01(\tR\tdimension\x12\x18\n" +
+	"\asubject\x18\x11 \x01(\tR\asubject\x12\x1a\n" +
+	"\bseverity\x18\x12 \x01(\tR\bseverity\x12\x10\n" +
+	"\x03seq\x18\x13 \x01(\x03R\x03seq\x12\x1d\n" +
+	"\n" +
+	"decided_at\x18\x14 \x01(\x03R\tdecidedAt\x12\x1b\n" +
+	"\twindow_ms\x18\x15 \x01(\x03R\bwindowMs\x12\x12\n" +
+	"\x04rate\x18\x16 \x01(\x01R\x04rate\x12\x1f\n" +
+	"\vrate_before\x18\x17 \x01(\x01R\n" +
+	"rateBefore\x12$\n" +
+	"\x0efalse_per_year\x18\x18 \x01(\x01R\ffalsePerYear\x12\x12\n" +
+	"\x04also\x18\x19 \x03(\tR\x04also\x12\x12\n" +
+	"\x04done\x18\x1a \x01(\tR\x04done\x12\x0e\n" +
+	"\x02by\x18\x1b \x01(\tR\x02by\x12\x12\n" +
+	"\x04note\x18\x1c \x01(\tR\x04note\x12\x14\n" +
+	"\x05muted\x18\x1d \x01(\bR\x05muted\x12\x1f\n" +
+	"\vescalate_to\x18\x1e \x01(\tR\n" +
+	"escalateTo\x12\x12\n" +
+	"\x04past\x18\x1f \x01(\bR\x04past\"`\n" +
 	"\x0eDirectoryEntry\x122\n" +
 	"\x06owners\x18\x01 \x03(\v2\x1a.ringfence.event.OwnershipR\x06owners\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"@\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"a\n" +
 	"\tOwnership\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
-	"customerId\"\xdc\x01\n" +
+	"customerId\x12\x1f\n" +
+	"\vreleased_by\x18\x03 \x01(\tR\n" +
+	"releasedBy\"\xee\x01\n" +
 	"\n" +
 	"DeadLetter\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x16\n" +
@@ -6008,7 +6571,9 @@ const file_event_proto_rawDesc = "" +
 	"\x05topic\x18\x06 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\a \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\b \x01(\x03R\x06offset\x12\x16\n" +
-	"\x06sealed\x18\t \x01(\fR\x06sealed\"\xf6\x01\n" +
+	"\x06sealed\x18\t \x01(\fR\x06sealed\x12\x10\n" +
+	"\x03key\x18\n" +
+	" \x01(\tR\x03key\"\xf6\x01\n" +
 	"\n" +
 	"ImportMark\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x12\n" +
@@ -6021,21 +6586,19 @@ const file_event_proto_rawDesc = "" +
 	"\x02at\x18\b \x01(\x03R\x02at\x12\x1a\n" +
 	"\bcomplete\x18\t \x01(\bR\bcomplete\x12\x14\n" +
 	"\x05state\x18\n" +
-	" \x01(\fR\x05state\"\xe2\x03\n" +
-	"\rCustomerState\x120\n" +
-	"\x05calls\x18\x01 \x03(\v2\x1a.ringfence.event.CallStateR\x05calls\x126\n" +
-	"\apermits\x18\x02 \x03(\v2\x1c.ringfence.event.PermitStateR\apermits\x126\n" +
-	"\achanges\x18\x03 \x03(\v2\x1c.ringfence.event.ChangeStateR\achanges\x12?\n" +
+	" \x01(\fR\x05state\"\xd4\x02\n" +
+	"\rCustomerState\x12?\n" +
 	"\n" +
 	"complaints\x18\x04 \x03(\v2\x1f.ringfence.event.ComplaintStateR\n" +
-	"complaints\x12\x12\n" +
-	"\x04seen\x18\x05 \x03(\x06R\x04seen\x12'\n" +
-	"\x0fwaiting_updates\x18\x06 \x03(\fR\x0ewaitingUpdates\x121\n" +
-	"\aanswers\x18\a \x03(\v2\x17.ringfence.event.AnswerR\aanswers\x122\n" +
+	"complaints\x12'\n" +
+	"\x0fwaiting_updates\x18\x06 \x03(\fR\x0ewaitingUpdates\x122\n" +
 	"\x06owners\x18\b \x03(\v2\x1a.ringfence.event.OwnershipR\x06owners\x12.\n" +
 	"\x06claims\x18\t \x03(\v2\x16.ringfence.event.ClaimR\x06claims\x12\x1a\n" +
 	"\bdeferred\x18\n" +
-	" \x03(\fR\bdeferred\"\xa9\x02\n" +
+	" \x03(\fR\bdeferred\x12\x1f\n" +
+	"\vmerged_into\x18\v \x01(\tR\n" +
+	"mergedInto\x12\x1a\n" +
+	"\babsorbed\x18\f \x03(\tR\babsorbedJ\x04\b\x01\x10\x02J\x04\b\x02\x10\x03J\x04\b\x03\x10\x04J\x04\b\x05\x10\x06J\x04\b\a\x10\b\"\xff\x02\n" +
 	"\tCallState\x12)\n" +
 	"\x04call\x18\x01 \x01(\v2\x15.ringfence.event.CallR\x04call\x12\x19\n" +
 	"\bevent_id\x18\x02 \x01(\tR\aeventId\x122\n" +
@@ -6047,10 +6610,15 @@ const file_event_proto_rawDesc = "" +
 	"\brevision\x18\x06 \x01(\x04R\brevision\x12\x1b\n" +
 	"\tby_number\x18\a \x01(\bR\bbyNumber\x12\x16\n" +
 	"\x06policy\x18\b \x01(\tR\x06policy\x12\x17\n" +
-	"\abase_at\x18\t \x01(\x03R\x06baseAt\"1\n" +
+	"\abase_at\x18\t \x01(\x03R\x06baseAt\x12\x12\n" +
+	"\x04seen\x18\n" +
+	" \x03(\x06R\x04seen\x12!\n" +
+	"\fseen_natural\x18\f \x03(\x06R\vseenNatural\x12\x1d\n" +
+	"\n" +
+	"touched_at\x18\v \x01(\x03R\ttouchedAt\"1\n" +
 	"\tFieldTime\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\x05R\x05field\x12\x0e\n" +
-	"\x02at\x18\x02 \x01(\x03R\x02at\"\xf7\x02\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\"\x85\x04\n" +
 	"\vPermitState\x12\x1b\n" +
 	"\tpermit_id\x18\x01 \x01(\tR\bpermitId\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x1d\n" +
@@ -6070,10 +6638,13 @@ const file_event_proto_rawDesc = "" +
 	"\acall_id\x18\v \x01(\tR\x06callId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12\x1b\n" +
-	"\tby_number\x18\r \x01(\bR\bbyNumber\"a\n" +
-	"\vChangeState\x127\n" +
-	"\x06change\x18\x01 \x01(\v2\x1f.ringfence.event.CustomerUpdateR\x06change\x12\x19\n" +
-	"\bevent_id\x18\x02 \x01(\tR\aeventId\"\xa3\x02\n" +
+	"\tby_number\x18\r \x01(\bR\bbyNumber\x12\x16\n" +
+	"\x06policy\x18\x0e \x01(\tR\x06policy\x12\x1d\n" +
+	"\n" +
+	"partner_id\x18\x0f \x01(\tR\tpartnerId\x12\x1b\n" +
+	"\tdialer_id\x18\x10 \x01(\tR\bdialerId\x12\x1b\n" +
+	"\ttime_zone\x18\x11 \x01(\tR\btimeZone\x12\x1b\n" +
+	"\tcall_hash\x18\x12 \x01(\x06R\bcallHash\"\xb5\x03\n" +
 	"\x0eComplaintState\x128\n" +
 	"\tcomplaint\x18\x01 \x01(\v2\x1a.ringfence.event.ComplaintR\tcomplaint\x12\x19\n" +
 	"\bfirst_at\x18\x02 \x01(\x03R\afirstAt\x12$\n" +
@@ -6085,23 +6656,26 @@ const file_event_proto_rawDesc = "" +
 	"serious_at\x18\x06 \x01(\x03R\tseriousAt\x12\x1b\n" +
 	"\tby_number\x18\a \x01(\bR\bbyNumber\x12\x1f\n" +
 	"\vnumber_hash\x18\b \x01(\tR\n" +
-	"numberHash\"d\n" +
-	"\x06Answer\x12;\n" +
-	"\bdecision\x18\x01 \x01(\v2\x1f.ringfence.event.PermitDecisionR\bdecision\x12\x1d\n" +
-	"\n" +
-	"decided_at\x18\x02 \x01(\x03R\tdecidedAt\"D\n" +
+	"numberHash\x12\x1a\n" +
+	"\brevision\x18\t \x01(\x04R\brevision\x122\n" +
+	"\x04told\x18\n" +
+	" \x01(\v2\x1e.ringfence.event.ComplaintFactR\x04told\x12\x1f\n" +
+	"\vfirst_event\x18\v \x01(\tR\n" +
+	"firstEvent\x12\x1f\n" +
+	"\vserious_ats\x18\f \x03(\x03R\n" +
+	"seriousAts\"D\n" +
 	"\x05Claim\x12\x19\n" +
 	"\bclaim_id\x18\x01 \x01(\tR\aclaimId\x12 \n" +
-	"\voutstanding\x18\x02 \x01(\x05R\voutstanding\"\xb9\x01\n" +
+	"\voutstanding\x18\x02 \x01(\x05R\voutstanding\"\xa5\x01\n" +
 	"\x0eAgentTimeState\x12=\n" +
-	"\vtransitions\x18\x01 \x03(\v2\x1b.ringfence.event.AgentStateR\vtransitions\x128\n" +
-	"\aemitted\x18\x02 \x03(\v2\x1e.ringfence.event.AgentIntervalR\aemitted\x12\x12\n" +
-	"\x04seen\x18\x03 \x03(\x06R\x04seen\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"Q\n" +
+	"\vtransitions\x18\x01 \x03(\v2\x1b.ringfence.event.AgentStateR\vtransitions\x12\x12\n" +
+	"\x04seen\x18\x03 \x03(\x06R\x04seen\x12\x16\n" +
+	"\x06latest\x18\x05 \x01(\x03R\x06latest\x12\x1c\n" +
+	"\tforgotten\x18\x06 \x01(\bR\tforgottenJ\x04\b\x02\x10\x03J\x04\b\x04\x10\x05\"Q\n" +
 	"\vSamplingDay\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\tR\x03day\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\tR\x04step\x12\x1c\n" +
-	"\tpartition\x18\x03 \x01(\x05R\tpartition\"\xfc\x02\n" +
+	"\tpartition\x18\x03 \x01(\x05R\tpartition\"\xd2\x04\n" +
 	"\rSamplingState\x12\x14\n" +
 	"\x05valid\x18\x01 \x01(\x03R\x05valid\x12\x14\n" +
 	"\x05calls\x18\x02 \x03(\x06R\x05calls\x12\x14\n" +
@@ -6116,7 +6690,14 @@ const file_event_proto_rawDesc = "" +
 	"\tpublished\x18\n" +
 	" \x01(\bR\tpublished\x12\x1a\n" +
 	"\brevealed\x18\v \x01(\bR\brevealed\x122\n" +
-	"\x04rows\x18\f \x03(\v2\x1e.ringfence.event.PopulationRowR\x04rows\"\xa1\x03\n" +
+	"\x04rows\x18\f \x03(\v2\x1e.ringfence.event.PopulationRowR\x04rows\x12\x1f\n" +
+	"\vextra_valid\x18\r \x01(\x03R\n" +
+	"extraValid\x12\x1f\n" +
+	"\vextra_block\x18\x0e \x03(\x03R\n" +
+	"extraBlock\x12)\n" +
+	"\x10next_replacement\x18\x0f \x01(\x03R\x0fnextReplacement\x121\n" +
+	"\x04plan\x18\x10 \x01(\v2\x1d.ringfence.event.SamplingPlanR\x04plan\x124\n" +
+	"\x05watch\x18\x11 \x01(\v2\x1e.ringfence.event.SamplingWatchR\x05watch\"\xa1\x03\n" +
 	"\rCampaignState\x12:\n" +
 	"\abuckets\x18\x01 \x03(\v2 .ringfence.event.CampaignPartialR\abuckets\x12B\n" +
 	"\x06agents\x18\x02 \x03(\v2*.ringfence.event.CampaignState.AgentsEntryR\x06agents\x12I\n" +
@@ -6128,17 +6709,7 @@ const file_event_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n" +
 	"\rAgentsAtEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xe4\x01\n" +
-	"\x0eComplaintWatch\x12\x1e\n" +
-	"\n" +
-	"complaints\x18\x01 \x03(\x03R\n" +
-	"complaints\x12\x12\n" +
-	"\x04seen\x18\x02 \x03(\x06R\x04seen\x12\x19\n" +
-	"\bcall_ids\x18\x03 \x03(\tR\acallIds\x12:\n" +
-	"\abuckets\x18\x04 \x03(\v2 .ringfence.event.CampaignPartialR\abuckets\x12\x16\n" +
-	"\x06firing\x18\x05 \x01(\bR\x06firing\x12\x14\n" +
-	"\x05since\x18\x06 \x01(\x03R\x05since\x12\x19\n" +
-	"\balert_id\x18\a \x01(\tR\aalertIdB,Z*github.com/ringfence/ringfence/event;eventb\x06proto3"
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B,Z*github.com/ringfence/ringfence/event;eventb\x06proto3"
 
 var (
 	file_event_proto_rawDescOnce sync.Once
@@ -6152,64 +6723,67 @@ func file_event_proto_rawDescGZIP() []byte {
 	return file_event_proto_rawDescData
 }
 
-var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_event_proto_goTypes = []any{
-	(*CustomerEvent)(nil),   // 0: ringfence.event.CustomerEvent
-	(*Call)(nil),            // 1: ringfence.event.Call
-	(*Recording)(nil),       // 2: ringfence.event.Recording
-	(*CustomerUpdate)(nil),  // 3: ringfence.event.CustomerUpdate
-	(*Complaint)(nil),       // 4: ringfence.event.Complaint
-	(*ReplyTo)(nil),         // 5: ringfence.event.ReplyTo
-	(*PermitRequest)(nil),   // 6: ringfence.event.PermitRequest
-	(*PermitRelease)(nil),   // 7: ringfence.event.PermitRelease
-	(*ExplainRequest)(nil),  // 8: ringfence.event.ExplainRequest
-	(*HistoryClaim)(nil),    // 9: ringfence.event.HistoryClaim
-	(*HistoryGrant)(nil),    // 10: ringfence.event.HistoryGrant
-	(*PermitEvent)(nil),     // 11: ringfence.event.PermitEvent
-	(*PermitDecision)(nil),  // 12: ringfence.event.PermitDecision
-	(*Denial)(nil),          // 13: ringfence.event.Denial
-	(*PermitStatus)(nil),    // 14: ringfence.event.PermitStatus
-	(*ReleaseResult)(nil),   // 15: ringfence.event.ReleaseResult
-	(*Explanation)(nil),     // 16: ringfence.event.Explanation
-	(*AgentState)(nil),      // 17: ringfence.event.AgentState
-	(*Schedule)(nil),        // 18: ringfence.event.Schedule
-	(*AgentEvent)(nil),      // 19: ringfence.event.AgentEvent
-	(*CallFact)(nil),        // 20: ringfence.event.CallFact
-	(*ComplaintFact)(nil),   // 21: ringfence.event.ComplaintFact
-	(*AgentInterval)(nil),   // 22: ringfence.event.AgentInterval
-	(*QATask)(nil),          // 23: ringfence.event.QATask
-	(*SamplingFact)(nil),    // 24: ringfence.event.SamplingFact
-	(*PopulationRow)(nil),   // 25: ringfence.event.PopulationRow
-	(*SamplingKey)(nil),     // 26: ringfence.event.SamplingKey
-	(*Campaign)(nil),        // 27: ringfence.event.Campaign
-	(*Lead)(nil),            // 28: ringfence.event.Lead
-	(*Survey)(nil),          // 29: ringfence.event.Survey
-	(*CampaignSignal)(nil),  // 30: ringfence.event.CampaignSignal
-	(*CampaignPartial)(nil), // 31: ringfence.event.CampaignPartial
-	(*Alert)(nil),           // 32: ringfence.event.Alert
-	(*DirectoryEntry)(nil),  // 33: ringfence.event.DirectoryEntry
-	(*Ownership)(nil),       // 34: ringfence.event.Ownership
-	(*DeadLetter)(nil),      // 35: ringfence.event.DeadLetter
-	(*ImportMark)(nil),      // 36: ringfence.event.ImportMark
-	(*CustomerState)(nil),   // 37: ringfence.event.CustomerState
-	(*CallState)(nil),       // 38: ringfence.event.CallState
-	(*FieldTime)(nil),       // 39: ringfence.event.FieldTime
-	(*PermitState)(nil),     // 40: ringfence.event.PermitState
-	(*ChangeState)(nil),     // 41: ringfence.event.ChangeState
-	(*ComplaintState)(nil),  // 42: ringfence.event.ComplaintState
-	(*Answer)(nil),          // 43: ringfence.event.Answer
-	(*Claim)(nil),           // 44: ringfence.event.Claim
-	(*AgentTimeState)(nil),  // 45: ringfence.event.AgentTimeState
-	(*SamplingDay)(nil),     // 46: ringfence.event.SamplingDay
-	(*SamplingState)(nil),   // 47: ringfence.event.SamplingState
-	(*CampaignState)(nil),   // 48: ringfence.event.CampaignState
-	(*ComplaintWatch)(nil),  // 49: ringfence.event.ComplaintWatch
-	nil,                     // 50: ringfence.event.CustomerUpdate.ListsEntry
-	nil,                     // 51: ringfence.event.CustomerUpdate.ProductsEntry
-	nil,                     // 52: ringfence.event.Lead.AttributesEntry
-	nil,                     // 53: ringfence.event.CampaignPartial.AgentsEntry
-	nil,                     // 54: ringfence.event.CampaignState.AgentsEntry
-	nil,                     // 55: ringfence.event.CampaignState.AgentsAtEntry
+	(*CustomerEvent)(nil),       // 0: ringfence.event.CustomerEvent
+	(*Call)(nil),                // 1: ringfence.event.Call
+	(*Recording)(nil),           // 2: ringfence.event.Recording
+	(*CustomerUpdate)(nil),      // 3: ringfence.event.CustomerUpdate
+	(*Complaint)(nil),           // 4: ringfence.event.Complaint
+	(*ReplyTo)(nil),             // 5: ringfence.event.ReplyTo
+	(*PermitRequest)(nil),       // 6: ringfence.event.PermitRequest
+	(*PermitRelease)(nil),       // 7: ringfence.event.PermitRelease
+	(*ExplainRequest)(nil),      // 8: ringfence.event.ExplainRequest
+	(*HistoryClaim)(nil),        // 9: ringfence.event.HistoryClaim
+	(*HistoryGrant)(nil),        // 10: ringfence.event.HistoryGrant
+	(*GrantedAnswer)(nil),       // 11: ringfence.event.GrantedAnswer
+	(*PermitEvent)(nil),         // 12: ringfence.event.PermitEvent
+	(*RefusalsCleared)(nil),     // 13: ringfence.event.RefusalsCleared
+	(*PermitDecision)(nil),      // 14: ringfence.event.PermitDecision
+	(*Denial)(nil),              // 15: ringfence.event.Denial
+	(*PermitStatus)(nil),        // 16: ringfence.event.PermitStatus
+	(*ReleaseResult)(nil),       // 17: ringfence.event.ReleaseResult
+	(*Explanation)(nil),         // 18: ringfence.event.Explanation
+	(*AgentState)(nil),          // 19: ringfence.event.AgentState
+	(*Schedule)(nil),            // 20: ringfence.event.Schedule
+	(*AgentEvent)(nil),          // 21: ringfence.event.AgentEvent
+	(*CallFact)(nil),            // 22: ringfence.event.CallFact
+	(*ComplaintFact)(nil),       // 23: ringfence.event.ComplaintFact
+	(*AgentInterval)(nil),       // 24: ringfence.event.AgentInterval
+	(*QATask)(nil),              // 25: ringfence.event.QATask
+	(*SamplingFact)(nil),        // 26: ringfence.event.SamplingFact
+	(*PopulationRow)(nil),       // 27: ringfence.event.PopulationRow
+	(*SamplingKey)(nil),         // 28: ringfence.event.SamplingKey
+	(*Campaign)(nil),            // 29: ringfence.event.Campaign
+	(*Lead)(nil),                // 30: ringfence.event.Lead
+	(*Survey)(nil),              // 31: ringfence.event.Survey
+	(*CampaignSignal)(nil),      // 32: ringfence.event.CampaignSignal
+	(*CampaignPartial)(nil),     // 33: ringfence.event.CampaignPartial
+	(*Alert)(nil),               // 34: ringfence.event.Alert
+	(*DirectoryEntry)(nil),      // 35: ringfence.event.DirectoryEntry
+	(*Ownership)(nil),           // 36: ringfence.event.Ownership
+	(*DeadLetter)(nil),          // 37: ringfence.event.DeadLetter
+	(*ImportMark)(nil),          // 38: ringfence.event.ImportMark
+	(*CustomerState)(nil),       // 39: ringfence.event.CustomerState
+	(*CallState)(nil),           // 40: ringfence.event.CallState
+	(*FieldTime)(nil),           // 41: ringfence.event.FieldTime
+	(*PermitState)(nil),         // 42: ringfence.event.PermitState
+	(*ComplaintState)(nil),      // 43: ringfence.event.ComplaintState
+	(*Claim)(nil),               // 44: ringfence.event.Claim
+	(*AgentTimeState)(nil),      // 45: ringfence.event.AgentTimeState
+	(*SamplingDay)(nil),         // 46: ringfence.event.SamplingDay
+	(*SamplingState)(nil),       // 47: ringfence.event.SamplingState
+	(*CampaignState)(nil),       // 48: ringfence.event.CampaignState
+	nil,                         // 49: ringfence.event.CustomerUpdate.ListsEntry
+	nil,                         // 50: ringfence.event.CustomerUpdate.ProductsEntry
+	nil,                         // 51: ringfence.event.Lead.AttributesEntry
+	nil,                         // 52: ringfence.event.CampaignPartial.AgentsEntry
+	nil,                         // 53: ringfence.event.CampaignState.AgentsEntry
+	nil,                         // 54: ringfence.event.CampaignState.AgentsAtEntry
+	(*SamplingQuota)(nil),       // 55: ringfence.event.SamplingQuota
+	(*SamplingReplacement)(nil), // 56: ringfence.event.SamplingReplacement
+	(*SamplingPlan)(nil),        // 57: ringfence.event.SamplingPlan
+	(*SamplingWatch)(nil),       // 58: ringfence.event.SamplingWatch
 }
 var file_event_proto_depIdxs = []int32{
 	1,  // 0: ringfence.event.CustomerEvent.call:type_name -> ringfence.event.Call
@@ -6221,53 +6795,55 @@ var file_event_proto_depIdxs = []int32{
 	9,  // 6: ringfence.event.CustomerEvent.history_claim:type_name -> ringfence.event.HistoryClaim
 	10, // 7: ringfence.event.CustomerEvent.history_grant:type_name -> ringfence.event.HistoryGrant
 	2,  // 8: ringfence.event.Call.recording:type_name -> ringfence.event.Recording
-	50, // 9: ringfence.event.CustomerUpdate.lists:type_name -> ringfence.event.CustomerUpdate.ListsEntry
-	51, // 10: ringfence.event.CustomerUpdate.products:type_name -> ringfence.event.CustomerUpdate.ProductsEntry
+	49, // 9: ringfence.event.CustomerUpdate.lists:type_name -> ringfence.event.CustomerUpdate.ListsEntry
+	50, // 10: ringfence.event.CustomerUpdate.products:type_name -> ringfence.event.CustomerUpdate.ProductsEntry
 	5,  // 11: ringfence.event.PermitRequest.reply_to:type_name -> ringfence.event.ReplyTo
 	5,  // 12: ringfence.event.PermitRelease.reply_to:type_name -> ringfence.event.ReplyTo
 	6,  // 13: ringfence.event.ExplainRequest.request:type_name -> ringfence.event.PermitRequest
 	5,  // 14: ringfence.event.ExplainRequest.reply_to:type_name -> ringfence.event.ReplyTo
-	40, // 15: ringfence.event.HistoryGrant.permits:type_name -> ringfence.event.PermitState
-	5,  // 16: ringfence.event.PermitEvent.reply_to:type_name -> ringfence.event.ReplyTo
-	12, // 17: ringfence.event.PermitEvent.decision:type_name -> ringfence.event.PermitDecision
-	14, // 18: ringfence.event.PermitEvent.status:type_name -> ringfence.event.PermitStatus
-	15, // 19: ringfence.event.PermitEvent.release_result:type_name -> ringfence.event.ReleaseResult
-	16, // 20: ringfence.event.PermitEvent.explanation:type_name -> ringfence.event.Explanation
-	13, // 21: ringfence.event.PermitDecision.denied_by:type_name -> ringfence.event.Denial
-	17, // 22: ringfence.event.AgentEvent.state:type_name -> ringfence.event.AgentState
-	18, // 23: ringfence.event.AgentEvent.schedule:type_name -> ringfence.event.Schedule
-	1,  // 24: ringfence.event.CallFact.call:type_name -> ringfence.event.Call
-	4,  // 25: ringfence.event.ComplaintFact.complaint:type_name -> ringfence.event.Complaint
-	25, // 26: ringfence.event.SamplingFact.population:type_name -> ringfence.event.PopulationRow
-	26, // 27: ringfence.event.SamplingFact.key:type_name -> ringfence.event.SamplingKey
-	52, // 28: ringfence.event.Lead.attributes:type_name -> ringfence.event.Lead.AttributesEntry
-	53, // 29: ringfence.event.CampaignPartial.agents:type_name -> ringfence.event.CampaignPartial.AgentsEntry
-	34, // 30: ringfence.event.DirectoryEntry.owners:type_name -> ringfence.event.Ownership
-	38, // 31: ringfence.event.CustomerState.calls:type_name -> ringfence.event.CallState
-	40, // 32: ringfence.event.CustomerState.permits:type_name -> ringfence.event.PermitState
-	41, // 33: ringfence.event.CustomerState.changes:type_name -> ringfence.event.ChangeState
-	42, // 34: ringfence.event.CustomerState.complaints:type_name -> ringfence.event.ComplaintState
-	43, // 35: ringfence.event.CustomerState.answers:type_name -> ringfence.event.Answer
-	34, // 36: ringfence.event.CustomerState.owners:type_name -> ringfence.event.Ownership
-	44, // 37: ringfence.event.CustomerState.claims:type_name -> ringfence.event.Claim
-	1,  // 38: ringfence.event.CallState.call:type_name -> ringfence.event.Call
-	39, // 39: ringfence.event.CallState.fields:type_name -> ringfence.event.FieldTime
-	3,  // 40: ringfence.event.ChangeState.change:type_name -> ringfence.event.CustomerUpdate
-	4,  // 41: ringfence.event.ComplaintState.complaint:type_name -> ringfence.event.Complaint
-	12, // 42: ringfence.event.Answer.decision:type_name -> ringfence.event.PermitDecision
-	17, // 43: ringfence.event.AgentTimeState.transitions:type_name -> ringfence.event.AgentState
-	22, // 44: ringfence.event.AgentTimeState.emitted:type_name -> ringfence.event.AgentInterval
-	25, // 45: ringfence.event.SamplingState.rows:type_name -> ringfence.event.PopulationRow
-	31, // 46: ringfence.event.CampaignState.buckets:type_name -> ringfence.event.CampaignPartial
-	54, // 47: ringfence.event.CampaignState.agents:type_name -> ringfence.event.CampaignState.AgentsEntry
-	55, // 48: ringfence.event.CampaignState.agents_at:type_name -> ringfence.event.CampaignState.AgentsAtEntry
-	30, // 49: ringfence.event.CampaignState.last:type_name -> ringfence.event.CampaignSignal
-	31, // 50: ringfence.event.ComplaintWatch.buckets:type_name -> ringfence.event.CampaignPartial
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	42, // 15: ringfence.event.HistoryGrant.permits:type_name -> ringfence.event.PermitState
+	40, // 16: ringfence.event.HistoryGrant.calls:type_name -> ringfence.event.CallState
+	43, // 17: ringfence.event.HistoryGrant.complaints:type_name -> ringfence.event.ComplaintState
+	11, // 18: ringfence.event.HistoryGrant.answers:type_name -> ringfence.event.GrantedAnswer
+	14, // 19: ringfence.event.GrantedAnswer.decision:type_name -> ringfence.event.PermitDecision
+	5,  // 20: ringfence.event.PermitEvent.reply_to:type_name -> ringfence.event.ReplyTo
+	14, // 21: ringfence.event.PermitEvent.decision:type_name -> ringfence.event.PermitDecision
+	16, // 22: ringfence.event.PermitEvent.status:type_name -> ringfence.event.PermitStatus
+	17, // 23: ringfence.event.PermitEvent.release_result:type_name -> ringfence.event.ReleaseResult
+	18, // 24: ringfence.event.PermitEvent.explanation:type_name -> ringfence.event.Explanation
+	13, // 25: ringfence.event.PermitEvent.refusals_cleared:type_name -> ringfence.event.RefusalsCleared
+	15, // 26: ringfence.event.PermitDecision.denied_by:type_name -> ringfence.event.Denial
+	19, // 27: ringfence.event.AgentEvent.state:type_name -> ringfence.event.AgentState
+	20, // 28: ringfence.event.AgentEvent.schedule:type_name -> ringfence.event.Schedule
+	1,  // 29: ringfence.event.CallFact.call:type_name -> ringfence.event.Call
+	4,  // 30: ringfence.event.ComplaintFact.complaint:type_name -> ringfence.event.Complaint
+	27, // 31: ringfence.event.SamplingFact.population:type_name -> ringfence.event.PopulationRow
+	28, // 32: ringfence.event.SamplingFact.key:type_name -> ringfence.event.SamplingKey
+	55, // 33: ringfence.event.SamplingFact.quota:type_name -> ringfence.event.SamplingQuota
+	56, // 34: ringfence.event.SamplingFact.replacement:type_name -> ringfence.event.SamplingReplacement
+	51, // 35: ringfence.event.Lead.attributes:type_name -> ringfence.event.Lead.AttributesEntry
+	52, // 36: ringfence.event.CampaignPartial.agents:type_name -> ringfence.event.CampaignPartial.AgentsEntry
+	36, // 37: ringfence.event.DirectoryEntry.owners:type_name -> ringfence.event.Ownership
+	43, // 38: ringfence.event.CustomerState.complaints:type_name -> ringfence.event.ComplaintState
+	36, // 39: ringfence.event.CustomerState.owners:type_name -> ringfence.event.Ownership
+	44, // 40: ringfence.event.CustomerState.claims:type_name -> ringfence.event.Claim
+	1,  // 41: ringfence.event.CallState.call:type_name -> ringfence.event.Call
+	41, // 42: ringfence.event.CallState.fields:type_name -> ringfence.event.FieldTime
+	4,  // 43: ringfence.event.ComplaintState.complaint:type_name -> ringfence.event.Complaint
+	23, // 44: ringfence.event.ComplaintState.told:type_name -> ringfence.event.ComplaintFact
+	19, // 45: ringfence.event.AgentTimeState.transitions:type_name -> ringfence.event.AgentState
+	27, // 46: ringfence.event.SamplingState.rows:type_name -> ringfence.event.PopulationRow
+	57, // 47: ringfence.event.SamplingState.plan:type_name -> ringfence.event.SamplingPlan
+	58, // 48: ringfence.event.SamplingState.watch:type_name -> ringfence.event.SamplingWatch
+	33, // 49: ringfence.event.CampaignState.buckets:type_name -> ringfence.event.CampaignPartial
+	53, // 50: ringfence.event.CampaignState.agents:type_name -> ringfence.event.CampaignState.AgentsEntry
+	54, // 51: ringfence.event.CampaignState.agents_at:type_name -> ringfence.event.CampaignState.AgentsAtEntry
+	32, // 52: ringfence.event.CampaignState.last:type_name -> ringfence.event.CampaignSignal
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_event_proto_init() }
@@ -6275,6 +6851,7 @@ func file_event_proto_init() {
 	if File_event_proto != nil {
 		return
 	}
+	file_sampling_proto_init()
 	file_event_proto_msgTypes[0].OneofWrappers = []any{
 		(*CustomerEvent_Call)(nil),
 		(*CustomerEvent_Customer)(nil),
@@ -6288,20 +6865,23 @@ func file_event_proto_init() {
 	file_event_proto_msgTypes[1].OneofWrappers = []any{}
 	file_event_proto_msgTypes[2].OneofWrappers = []any{}
 	file_event_proto_msgTypes[3].OneofWrappers = []any{}
-	file_event_proto_msgTypes[11].OneofWrappers = []any{
+	file_event_proto_msgTypes[12].OneofWrappers = []any{
 		(*PermitEvent_Decision)(nil),
 		(*PermitEvent_Status)(nil),
 		(*PermitEvent_ReleaseResult)(nil),
 		(*PermitEvent_Explanation)(nil),
+		(*PermitEvent_RefusalsCleared)(nil),
 	}
-	file_event_proto_msgTypes[13].OneofWrappers = []any{}
-	file_event_proto_msgTypes[19].OneofWrappers = []any{
+	file_event_proto_msgTypes[15].OneofWrappers = []any{}
+	file_event_proto_msgTypes[21].OneofWrappers = []any{
 		(*AgentEvent_State)(nil),
 		(*AgentEvent_Schedule)(nil),
 	}
-	file_event_proto_msgTypes[24].OneofWrappers = []any{
+	file_event_proto_msgTypes[26].OneofWrappers = []any{
 		(*SamplingFact_Population)(nil),
 		(*SamplingFact_Key)(nil),
+		(*SamplingFact_Quota)(nil),
+		(*SamplingFact_Replacement)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -6309,7 +6889,7 @@ func file_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_event_proto_rawDesc), len(file_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   56,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

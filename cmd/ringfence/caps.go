@@ -16,7 +16,7 @@ import (
 
 func capsCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{Use: "caps", Short: "Contact caps: why a customer may be called or not, and policies"}
-	cmd.AddCommand(capsExplain(g), capsCheck())
+	cmd.AddCommand(capsExplain(g), capsCheck(), capsAudit(g), capsReplay(g), capsSimulate(g))
 	return cmd
 }
 
@@ -44,7 +44,7 @@ type explanation struct {
 }
 
 func capsExplain(g *globals) *cobra.Command {
-	var customer, purpose, campaign, at, format string
+	var customer, purpose, campaign, at, caller, format string
 	var products []string
 	cmd := &cobra.Command{
 		Use:   "explain --customer ID",
@@ -70,6 +70,9 @@ func capsExplain(g *globals) *cobra.Command {
 			if at != "" {
 				q.Set("at", at)
 			}
+			if caller != "" {
+				q.Set("caller_id", caller)
+			}
 			var raw json.RawMessage
 			if err := c.Get(cmd.Context(), "/v1/customers/"+url.PathEscape(customer)+"/caps", q, &raw); err != nil {
 				return &exit{2, err}
@@ -89,6 +92,7 @@ func capsExplain(g *globals) *cobra.Command {
 	cmd.Flags().StringArrayVar(&products, "product", nil, "product of the call (repeatable)")
 	cmd.Flags().StringVar(&purpose, "purpose", "sales", "purpose of the call")
 	cmd.Flags().StringVar(&campaign, "campaign", "", "campaign of the call")
+	cmd.Flags().StringVar(&caller, "caller-id", "", "number the call would show; without it rules about it do not apply")
 	cmd.Flags().StringVar(&at, "at", "", "time of the call, RFC 3339 (default now)")
 	formats(cmd, &format, "table", "json")
 	return cmd

@@ -12,7 +12,9 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/ringfence/ringfence/dialer"
 	"github.com/ringfence/ringfence/internal/app"
 	"github.com/ringfence/ringfence/internal/demo"
 )
@@ -29,6 +31,7 @@ rules:
 
 func demoCommand(g *globals) *cobra.Command {
 	var once bool
+	var days int
 	var dataDir, format string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -39,15 +42,21 @@ simulation trusts the simulated clock (api.trust_client_time) and its policy is 
 		Example: `  ringfence demo
   ringfence demo --once --format json --data-dir /tmp/demo`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd, g, once, dataDir, format) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if days < 1 || days > 60 {
+				return &exit{2, fmt.Errorf("--days %d: expected 1 to 60", days)}
+			}
+			return runDemo(cmd, g, once, days, dataDir, format)
+		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "simulate a fixed stretch of days, wait until every fact is in ClickHouse, print a summary and end")
+	cmd.Flags().IntVar(&days, "days", 4, "how many days a stretch of the past has")
 	cmd.Flags().StringVar(&dataDir, "data-dir", "./data/demo", "where everything is kept; a second run goes on there")
 	formats(cmd, &format, "table", "json")
 	return cmd
 }
 
-func runDemo(cmd *cobra.Command, g *globals, once bool, dataDir, format string) error {
+func runDemo(cmd *cobra.Command, g *globals, once bool, days int, dataDir, format string) error {
 	began := time.Now()
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return &exit{2, fmt.Errorf("make the data directory: %w", err)}
@@ -56,7 +65,11 @@ func runDemo(cmd *cobra.Command, g *globals, once bool, dataDir, format string) 
 	if err := os.WriteFile(file, []byte(demoPolicy), 0o600); err != nil {
 		return &exit{2, fmt.Errorf("write the demo's policy: %w", err)}
 	}
-	extra := []string{"data_dir=" + dataDir, "policy=" + file, "api.trust_client_time=true", "sampling.quiet=3s"}
+	users, password, err := makeDemoUsers(dataDir)
+	if err != nil {
+		return &exit{2, err}
+	}
+	extra := []string{"console.users_file=" + users, "data_dir=" + dataDir, "policy=" + file, "api.trust_client_time=true", "sampling.quiet=3s", "sampling.grace=1s"}
 	if once {
 		extra = append(extra, "http.listen=127.0.0.1:0")
 	}
@@ -66,7 +79,11 @@ func runDemo(cmd *cobra.Command, g *globals, once bool, dataDir, format string) 
 	}
 	out := cmd.ErrOrStderr()
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := app.Start(cmd.Context(), app.Options{Config: cfg, Logger: log, Version: version, Step: func(s string) { _, _ = fmt.Fprintln(out, "·", s) }})
+	spoken, err := demo.NewRecordings()
+	if err != nil {
+		return &exit{2, err}
+	}
+	a, err := app.Start(cmd.Context(), app.Options{Config: cfg, Logger: log, Recordings: spoken, Version: version, Step: func(s string) { _, _ = fmt.Fprintln(out, "·", s) }})
 	if err != nil {
 		return &exit{2, err}
 	}
@@ -75,7 +92,9 @@ func runDemo(cmd *cobra.Command, g *globals, once bool, dataDir, format string) 
 	ran := make(chan error, 1)
 	go func() { ran <- a.Run(ctx) }()
 	work := make(chan error, 1)
-	go func() { work <- demoWork(ctx, cmd, a, cfg.Reporting.TimeZone, dataDir, once, format, began) }()
+	go func() {
+		work <- demoWork(ctx, cmd, a, cfg.Reporting.TimeZone, dataDir, password, once, days, format, began)
+	}()
 	select {
 	case err = <-ran: // a part gave up
 		cancel()
@@ -92,7 +111,7 @@ func runDemo(cmd *cobra.Command, g *globals, once bool, dataDir, format string) 
 	return nil
 }
 
-func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir string, once bool, format string, began time.Time) error {
+func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir, password string, once bool, days int, format string, began time.Time) error {
 	out := cmd.ErrOrStderr()
 	if err := waitFor(ctx, 60*time.Second, func() (bool, error) { ok, _ := a.Ready(); return ok, nil }); err != nil {
 		_, detail := a.Ready()
@@ -104,10 +123,13 @@ func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir str
 	}
 	before := 0
 	if once {
-		before = 8
+		before = 2 * days
+	}
+	if err := importSamples(ctx, out, a, dir); err != nil {
+		return err
 	}
 	bar := progress(out)
-	centre, err := demo.New(demo.Options{Seed: 2026, Dir: filepath.Join(dir, "centre"), Client: a.Client(), Location: loc, Before: before,
+	centre, err := demo.New(demo.Options{Seed: 2026, Dir: filepath.Join(dir, "centre"), Client: a.Client(), Location: loc, Days: days, Before: before,
 		Progress: func(p demo.Progress) {
 			bar.Describe(fmt.Sprintf("%s  %6d calls  %6d permits  %6d denied", p.Day, p.Calls, p.Permits, p.Denied))
 			_ = bar.Set(int(p.Done * 1000))
@@ -126,7 +148,7 @@ func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir str
 		_ = bar.Finish()
 	}
 	_, _ = fmt.Fprintln(out, "· waiting until every fact is in ClickHouse")
-	if err := waitFor(ctx, 5*time.Minute, func() (bool, error) { return a.Settled(ctx) }); err != nil {
+	if err := counted(ctx, a); err != nil {
 		return fmt.Errorf("the facts do not get into ClickHouse: %w", err)
 	}
 	_, _ = fmt.Fprintln(out, "· waiting until the simulated days are closed and their samples complete")
@@ -142,7 +164,20 @@ func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir str
 		return err
 	}
 	_, _ = fmt.Fprintf(out, "\nThe centre goes on live. Console: %s   (Ctrl-C ends)\n", a.URL())
-	return centre.Live(ctx, nil)
+	printDemoUsers(out, password)
+	signals := make(chan dialer.Signal, 64)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.Signals(ctx, signals) })
+	g.Go(func() error { liveView(ctx, out, a.Conn(), loc); return nil })
+	g.Go(func() error { return centre.Live(ctx, signals) })
+	return g.Wait()
+}
+
+// counted waits until what was sent is in ClickHouse, however long it takes to get there; five minutes are a fault.
+func counted(ctx context.Context, a *app.App) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	return a.Counted(ctx)
 }
 
 func progress(w io.Writer) *progressbar.ProgressBar {

@@ -92,10 +92,12 @@ user cache directory); "make setup" puts it there.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.AddCommand(alertsCommand(g), campaignsCommand(g))
 	f := root.PersistentFlags()
 	f.StringVar(&g.config, "config", "", "configuration file")
 	f.StringArrayVar(&g.set, "set", nil, "override a configuration key, as in --set http.listen=127.0.0.1:9090 (repeatable)")
 	f.StringVar(&g.url, "url", os.Getenv("RINGFENCE_URL"), "address of a running system (RINGFENCE_URL)")
-	root.AddCommand(demoCommand(g), upCommand(g), capsCommand(g), configCommand(g), sqlCommand(g))
+	root.AddCommand(demoCommand(g), upCommand(g), capsCommand(g), configCommand(g), sqlCommand(g), kpiCommand(g), importCommand(g), deadletterCommand(g), dashboardsCommand(g), samplingCommand(g), recordingsCommand(g))
+	root.AddCommand(userCommand(g), qaCommand(), scoresCommand(g), reportCommand(g))
 	return root
 }

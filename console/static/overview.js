@@ -1,201 +1,206 @@
 "use strict";
+// A dashboard's page: which range and values are chosen, what is asked, and where a click leads. The address bar holds
+// all of it, so that a link shows what its sender saw.
 (() => {
+  const { view, words, ranges } = JSON.parse(document.getElementById("model").textContent);
+  const { draw, make, clock } = charts;
+  const controls = document.getElementById("controls"), custom = document.getElementById("custom"), status = document.getElementById("status"), problem = document.getElementById("problem");
   const zone = document.body.dataset.zone;
-  const controls = document.getElementById("controls");
-  const status = document.getElementById("status");
-  const problem = document.getElementById("problem");
-  const hours = { "1h": 1, "6h": 6, "1d": 48, "7d": 168, "30d": 720 };
-  const charts = new Map();
-  const number = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-  const decimal = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
-  let model;
+  const panels = new Map(view.panels.map((p) => [p.id, p]));
+  const lookup = (key) => key.split(".").reduce((o, k) => (o === undefined ? o : o[k] ?? o[key]), words) ?? words[key] ?? key;
+  const say = (key, values) => Object.entries(values).reduce((s, [k, v]) => s.replace("{" + k + "}", v), lookup(key));
+  const chosen = {};
+  let marks = [];
 
-  const saved = new URLSearchParams(location.search);
-  if (saved.get("range") in hours) controls.range.value = saved.get("range");
-
-  function show(value, unit) {
-    if (value === null || value === undefined) return "–";
-    switch (unit) {
-      case "ratio": {
-        const p = value * 100;
-        return (p !== 0 && Math.abs(p) < 1 ? p.toFixed(2) : p.toFixed(1)) + " %";
-      }
-      case "seconds": {
-        const s = Math.round(value);
-        return s < 60 ? s + " s" : Math.floor(s / 60) + " min " + (s % 60) + " s";
-      }
-      case "hours": return decimal.format(value) + " h";
-      case "per_hour": return decimal.format(value) + " /h";
-      case "points": return decimal.format(value);
-      default: return number.format(value);
-    }
+  // What the address says.
+  const address = new URLSearchParams(location.search);
+  const spans = { "now-1h": 36e5, "now-6h": 6 * 36e5, "now-24h": 24 * 36e5, "now-7d": 7 * 864e5, "now-30d": 30 * 864e5, "now-90d": 90 * 864e5 };
+  const begin = address.get("from") || view.from;
+  if (ranges.includes(begin)) controls.range.value = begin;
+  else if (address.get("from") && address.get("to")) {
+    controls.range.value = "custom";
+    controls.from.value = inZone(new Date(begin));
+    controls.to.value = inZone(new Date(address.get("to")));
+  }
+  if (address.get("refresh")) controls.refresh.value = address.get("refresh");
+  for (const v of view.variables) {
+    chosen[v.name] = address.getAll(v.name);
+    if (v.choices && chosen[v.name][0]) controls[v.name].value = chosen[v.name][0];
   }
 
-  async function ask(metrics, by, from, to) {
+  // inZone and outOf turn moments into the reporting zone's clock of an input, and back.
+  function inZone(d) {
+    const p = Object.fromEntries(new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).formatToParts(d).map((x) => [x.type, x.value]));
+    return p.year + "-" + p.month + "-" + p.day + "T" + p.hour + ":" + p.minute;
+  }
+  function outOf(text) {
+    const guess = Date.parse(text + ":00Z");
+    return new Date(guess - (Date.parse(inZone(new Date(guess)) + ":00Z") - guess));
+  }
+
+  function range() {
+    const now = Date.now(), r = controls.range.value;
+    if (r === "custom" && controls.from.value && controls.to.value) return [outOf(controls.from.value).getTime(), outOf(controls.to.value).getTime()];
+    if (r === "today") return [outOf(inZone(new Date(now)).slice(0, 11) + "00:00").getTime(), now];
+    const span = spans[r] || 864e5, grid = span > 2 * 864e5 ? 36e5 : 6e4; // whole hours: the first bar is whole
+    return [Math.floor((now - span) / grid) * grid, now];
+  }
+
+  // The address with what is chosen, as one to share: relative ranges stay relative.
+  function query() {
     const q = new URLSearchParams();
-    for (const m of metrics) q.append("metric", m);
-    q.set("from", from); q.set("to", to);
-    if (by) q.set("by", by);
-    if (controls.campaign.value) q.append("where", "campaign=" + controls.campaign.value);
-    const res = await fetch("/v1/kpi?" + q, { headers: { Accept: "application/json" } });
-    if (!res.ok) {
-      const p = await res.json().catch(() => ({}));
-      throw new Error(p.detail || p.title || "the server answered " + res.status);
+    if (controls.range.value === "custom") {
+      const [from, to] = range();
+      q.set("from", new Date(from).toISOString()); q.set("to", new Date(to).toISOString());
+    } else if (controls.range.value !== view.from || address.get("from")) q.set("from", controls.range.value);
+    for (const v of view.variables) for (const x of chosen[v.name]) q.append(v.name, x);
+    if (controls.refresh.value !== "30") q.set("refresh", controls.refresh.value);
+    return q;
+  }
+
+  function callsLink(which, fixed, span) {
+    const q = query(), [from, to] = span || range();
+    if (span || !q.get("from")) {
+      if (span || controls.range.value === "custom") { q.set("from", new Date(from).toISOString()); q.set("to", new Date(to).toISOString()); }
+      else q.set("from", controls.range.value);
     }
-    return res.json();
+    q.set("which", which);
+    for (const [k, v] of Object.entries(fixed)) { q.delete(k); q.append(k, v); }
+    return "/console/dashboards/calls?" + q;
   }
 
-  const bodyOf = (id) => document.querySelector('[data-panel="' + id + '"] .body');
+  const page = { words, say, callsLink, annotations: () => marks, body: (id) => document.querySelector('[data-panel="' + id + '"] .body') };
 
-  function make(tag, text, cls) {
-    const e = document.createElement(tag);
-    if (text !== undefined) e.textContent = text;
-    if (cls) e.className = cls;
-    return e;
+  function linkBoards() {
+    const q = query();
+    if (!q.get("from") && controls.range.value !== "custom") q.set("from", controls.range.value);
+    q.delete("which");
+    for (const a of document.querySelectorAll("[data-board]")) a.search = q;
   }
 
-  function stat(panel, results) {
-    const r = results.get(panel.metrics[0]);
-    const row = r && r.rows[0];
-    const out = [make("span", row ? show(row.value, r.unit) : "–", "value")];
-    if (row && row.denominator !== undefined && r.unit === "ratio") {
-      out.push(make("span", number.format(row.numerator) + " of " + number.format(row.denominator), "parts"));
-    }
-    bodyOf(panel.id).replaceChildren(...out);
+  function fail(why) {
+    problem.textContent = say("stale", { why });
+    problem.hidden = false;
+    status.textContent = words.trying;
   }
 
-  function title(name) { const t = name.replaceAll("_", " "); return t[0].toUpperCase() + t.slice(1); }
-
-  function trend(panel, results) {
-    const body = bodyOf(panel.id);
-    const series = panel.metrics.map((m) => results.get(m)).filter(Boolean);
-    const times = [...new Set(series.flatMap((r) => r.rows.map((x) => Date.parse(x[panel.by]) / 1000)))].filter(Number.isFinite).sort((a, b) => a - b);
-    if (times.length === 0) {
-      charts.delete(panel.id);
-      body.replaceChildren(make("span", "nothing in this range", "empty"));
+  function take(line) {
+    if (line.annotations) {
+      marks = line.annotations.sort((a, b) => a.at - b.at);
+      events();
+      for (const [p, data] of waiting) draw[p.kind](p, data, page);
       return;
     }
-    const data = [times, ...series.map((r) => {
-      const at = new Map(r.rows.map((x) => [Date.parse(x[panel.by]) / 1000, x.value]));
-      return times.map((t) => { const v = at.get(t); return v === undefined || v === null ? null : r.unit === "ratio" ? v * 100 : v; });
-    })];
-    const css = getComputedStyle(document.documentElement);
-    const colour = (n) => css.getPropertyValue(n).trim();
-    const old = charts.get(panel.id);
-    if (old && old.ink === colour("--ink")) { old.plot.setData(data); return; }
-    const legend = make("ul", undefined, "legend");
-    for (const r of series) {
-      const li = make("li");
-      li.append(make("i"), title(r.metric) + (r.unit === "ratio" ? ", %" : ""));
-      legend.append(li);
+    const panel = panels.get(line.panel);
+    if (!panel) return;
+    if (line.error) {
+      charts.forget(panel.id);
+      page.body(panel.id).replaceChildren(make("span", line.error, "empty"));
+      return;
     }
-    const holder = make("div", undefined, "chart");
-    holder.setAttribute("role", "img");
-    holder.setAttribute("aria-label", panel.title + ", by " + panel.by + ", " + times.length + " points");
-    body.replaceChildren(legend, holder);
-    const strokes = [colour("--accent"), colour("--second")];
-    const axis = { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
-    const plot = new uPlot({
-      width: holder.clientWidth, height: 210, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), zone), legend: { show: false },
-      cursor: { y: false }, scales: { y: { range: (_u, lo, hi) => [0, Math.max(hi || 1, 1e-9) * 1.1] } },
-      axes: [axis, { ...axis, size: 56 }],
-      series: [{}, ...series.map((r, i) => ({ label: title(r.metric), stroke: strokes[i % 2], width: 2, points: { show: times.length < 40, size: 5 },
-        paths: r.unit === "ratio" ? undefined : uPlot.paths.stepped({ align: 1 }) }))],
-    }, data, holder);
-    new ResizeObserver(() => plot.setSize({ width: holder.clientWidth, height: 210 })).observe(holder);
-    charts.set(panel.id, { plot, ink: colour("--ink") });
+    draw[panel.kind](panel, line, page);
+    if (panel.kind === "trend") waiting.push([panel, line]); // drawn again when the annotations are there
   }
 
-  function breakdown(panel, results) {
-    const body = bodyOf(panel.id);
-    const columns = panel.metrics.map((m) => results.get(m)).filter(Boolean);
-    const rows = new Map();
-    columns.forEach((r, i) => {
-      for (const x of r.rows) {
-        const key = x[panel.by] === null ? "(none)" : x[panel.by];
-        if (!rows.has(key)) rows.set(key, []);
-        rows.get(key)[i] = x.value;
-      }
-    });
-    if (rows.size === 0) { body.replaceChildren(make("span", "nothing in this range", "empty")); return; }
-    const sorted = [...rows].sort((a, b) => (b[1][0] || 0) - (a[1][0] || 0));
-    const most = Math.max(...sorted.map((x) => x[1][0] || 0), 1e-9);
-    const table = make("table"), head = make("tr");
-    const corner = make("th", title(panel.by)); corner.scope = "col"; head.append(corner);
-    for (const r of columns) { const th = make("th", title(r.metric)); th.scope = "col"; head.append(th); }
-    const thead = make("thead"), tbody = make("tbody");
-    thead.append(head);
-    for (const [key, values] of sorted) {
-      const tr = make("tr"), th = make("th", key);
-      th.scope = "row"; tr.append(th);
-      columns.forEach((r, i) => {
-        const td = make("td", undefined, i === 0 ? "first" : "");
-        if (i === 0) {
-          const bar = make("i");
-          bar.style.width = (100 * (values[0] || 0) / most) + "%";
-          td.append(bar);
-        }
-        td.append(make("span", show(values[i], r.unit)));
-        tr.append(td);
-      });
-      tbody.append(tr);
-    }
-    table.append(thead, tbody);
-    const scroll = make("div", undefined, "scroll");
-    scroll.tabIndex = 0;
-    scroll.setAttribute("role", "region");
-    scroll.setAttribute("aria-label", panel.title);
-    scroll.append(table);
-    const top = body.firstElementChild ? body.firstElementChild.scrollTop : 0;
-    body.replaceChildren(scroll);
-    scroll.scrollTop = top;
+  function events() {
+    const box = document.getElementById("events");
+    box.hidden = marks.length === 0;
+    box.querySelector("summary").textContent = say("events", { n: marks.length });
+    box.querySelector("ul").replaceChildren(...marks.slice(-50).reverse().map((m) => {
+      const li = make("li", undefined, m.kind);
+      li.append(make("time", clock.format(new Date(m.at))), make("b", m.title), make("span", m.text));
+      return li;
+    }));
   }
 
-  const draw = { stat, trend, breakdown };
-  let running = false;
-
+  let asking = null, timer = 0, waiting = [];
   async function refresh() {
-    if (running) return;
-    running = true;
-    const now = Date.now(), span = hours[controls.range.value] * 3600e3;
-    const from = new Date(Math.floor((now - span) / 3600e3) * 3600e3).toISOString(), to = new Date(now).toISOString();
-    const panels = model.rows.flatMap((r) => r.panels);
-    const groups = new Map();
-    for (const p of panels) {
-      const by = p.kind === "stat" ? "" : p.kind === "trend" && span > 10 * 24 * 3600e3 ? "day" : p.by || "";
-      const g = groups.get(by) || { by, panels: [], metrics: new Set() };
-      g.panels.push(p.kind === "trend" ? { ...p, by } : p);
-      p.metrics.forEach((m) => g.metrics.add(m));
-      groups.set(by, g);
-    }
+    clearTimeout(timer);
+    if (asking) asking.abort();
+    const mine = (asking = new AbortController());
+    waiting = [];
+    const [from, to] = range();
+    const q = new URLSearchParams({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
+    for (const v of view.variables) for (const x of chosen[v.name]) q.append(v.name, x);
+    document.getElementById("printed").textContent = clock.format(new Date(from)) + " – " + clock.format(new Date(to)) + view.variables.map((v) => chosen[v.name].length ? " · " + v.title + ": " + chosen[v.name].join(", ") : "").join("");
     try {
-      for (const g of groups.values()) {
-        const answer = await ask([...g.metrics], g.by, from, to);
-        const results = new Map(answer.map((r) => [r.metric, r]));
-        for (const p of g.panels) draw[p.kind](p, results);
-        if (g.by === "campaign" && !controls.campaign.value) choices(answer);
+      const res = await fetch("/v1/dashboards/" + view.name + "/panels?" + q, { headers: { Accept: "application/x-ndjson" }, signal: mine.signal });
+      if (!res.ok) {
+        const p = await res.json().catch(() => ({}));
+        throw new Error(p.detail || p.title || res.status);
+      }
+      const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let rest = ""; ;) {
+        const { done, value } = await reader.read();
+        const text = rest + (value || ""), lines = text.split("\n");
+        rest = lines.pop();
+        for (const l of lines) if (l) take(JSON.parse(l));
+        if (done) break;
       }
       problem.hidden = true;
-      status.textContent = "as of " + new Date().toLocaleTimeString("en-GB", { timeZone: zone }) + " · every 5 s";
+      const n = Number(controls.refresh.value);
+      status.textContent = say("asof", { time: new Date().toLocaleTimeString("en-GB", { timeZone: zone }) }) + (n ? " · " + say("every", { n }) : "");
+      document.body.dataset.drawn = "yes";
     } catch (e) {
-      problem.textContent = "No fresh figures: " + e.message;
-      problem.hidden = false;
-      status.textContent = "trying again";
+      if (mine.signal.aborted) return;
+      fail(e.message);
     }
-    running = false;
+    if (asking === mine) {
+      asking = null;
+      const n = Number(controls.refresh.value);
+      if (n) timer = setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", refresh, { once: true }) : refresh()), n * 1000);
+    }
   }
 
-  function choices(answer) {
-    const names = [...new Set(answer.flatMap((r) => r.rows.map((x) => x.campaign)))].filter(Boolean).sort();
-    const have = [...controls.campaign.options].map((o) => o.value);
-    for (const n of names) if (!have.includes(n)) controls.campaign.append(new Option(n, n));
-  }
-
-  controls.addEventListener("change", () => {
-    const q = new URLSearchParams({ range: controls.range.value });
-    history.replaceState(null, "", "?" + q);
+  function changed() {
+    custom.hidden = controls.range.value !== "custom";
+    if (!custom.hidden && !controls.from.value) {
+      const now = new Date();
+      controls.to.value = inZone(now);
+      controls.from.value = inZone(new Date(now - 864e5));
+    }
+    for (const v of view.variables) if (v.choices) chosen[v.name] = controls[v.name].selectedIndex > 0 ? [controls[v.name].value] : [];
+    history.replaceState(null, "", location.pathname + (String(query()) ? "?" + query() : ""));
+    linkBoards();
     refresh();
-  });
+  }
+
+  // Variables with any number of values: a list of boxes, all = none ticked.
+  const picks = new Map();
+  for (const box of document.querySelectorAll("[data-variable]")) {
+    const name = box.dataset.variable, list = box.querySelector(".values"), shown = box.querySelector("summary b");
+    const label = () => { const c = chosen[name]; shown.textContent = c.length === 0 ? words.all : c.length === 1 ? c[0] || words.none : say("several", { n: c.length }); };
+    const fill = (values) => {
+      const all = [...new Set([...chosen[name], ...values])].sort();
+      list.replaceChildren(...all.map((x) => {
+        const l = make("label"), i = make("input");
+        i.type = "checkbox"; i.value = x; i.checked = chosen[name].includes(x);
+        l.append(i, x || words.none);
+        return l;
+      }));
+    };
+    picks.set(name, fill);
+    list.addEventListener("change", () => { chosen[name] = [...list.querySelectorAll("input:checked")].map((i) => i.value); label(); changed(); });
+    box.querySelector("button").addEventListener("click", () => { chosen[name] = []; fill([...list.querySelectorAll("input")].map((i) => i.value)); label(); box.open = false; changed(); });
+    box.querySelector("input[type=search]").addEventListener("input", (e) => { for (const l of list.children) l.hidden = !l.textContent.toLowerCase().includes(e.target.value.toLowerCase()); e.stopPropagation(); });
+    box.addEventListener("keydown", (e) => { if (e.key === "Escape") { box.open = false; box.querySelector("summary").focus(); } });
+    fill([]);
+    label();
+  }
+  document.addEventListener("click", (e) => { for (const d of document.querySelectorAll("details.pick[open], details.about[open]")) if (!d.contains(e.target)) d.open = false; });
+  async function values() {
+    const [from, to] = range();
+    const res = await fetch("/v1/dashboards/" + view.name + "/values?" + new URLSearchParams({ from: new Date(Math.min(from, to - 7 * 864e5)).toISOString(), to: new Date(to).toISOString() }));
+    if (!res.ok) return;
+    for (const [name, all] of Object.entries(await res.json())) if (picks.has(name)) picks.get(name)(all);
+  }
+
+  controls.addEventListener("change", (e) => { if (!e.target.closest("[data-variable]")) changed(); });
+  controls.addEventListener("submit", (e) => { e.preventDefault(); refresh(); });
+  document.getElementById("again").addEventListener("click", refresh);
+  document.getElementById("print").addEventListener("click", () => print());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
-  fetch("/console/overview.json").then((r) => r.json()).then((m) => { model = m; refresh(); setInterval(refresh, 5000); });
+  custom.hidden = controls.range.value !== "custom";
+  linkBoards();
+  refresh().then(values);
 })();

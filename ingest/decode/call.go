@@ -6,7 +6,8 @@ import (
 	"github.com/ringfence/ringfence/event"
 )
 
-func purposes() []string {
+// Purposes of a call (CMP-12).
+func Purposes() []string {
 	return []string{"sales", "retention", "care", "survey", "new_customer_followup", "complaint_followup", "new_business_followup",
 		"arrears", "notification", "data_check", "confirmation"}
 }
@@ -103,7 +104,7 @@ func (r *run) call() *Event {
 		s.str(&c.CallerId, fCallerID)(v, true)
 	}
 	s.str(&c.PermitId, fPermitID)(r.text("permit_id", false))
-	s.str(&c.Purpose, fPurpose)(r.enum("purpose", whole, purposes()...))
+	s.str(&c.Purpose, fPurpose)(r.enum("purpose", whole, Purposes()...))
 	s.str(&c.CampaignId, fCampaign)(r.id("campaign_id", false))
 	s.list(&c.Products, fProducts)(r.texts("products"))
 	s.str(&c.ListId, fList)(r.id("list_id", false))
@@ -134,7 +135,7 @@ func (r *run) call() *Event {
 	s.flag(&c.OptOut, fOptOut)(r.boolean("opt_out"))
 	s.str(&c.Useless, fUseless)(r.enum("useless", false, useless()...))
 	s.num(&c.AppointmentAt, fAppointment)(r.instant("appointment_at", false))
-	s.str(&c.Strategy, fStrategy)(r.text("strategy", false))
+	s.str(&c.Strategy, fStrategy)(r.free("strategy"))
 	if rec := r.recording(); rec != nil {
 		c.Recording, s.bits = rec, s.bits|1<<fRecording
 	}
@@ -142,7 +143,7 @@ func (r *run) call() *Event {
 		s.str(&c.InboundNumber, fInbound)(v, true)
 	}
 	s.flag(&c.InboundLead, fInboundLead)(r.boolean("inbound_lead"))
-	s.str(&c.JointChannel, fJoint)(r.text("joint_channel", false))
+	s.str(&c.JointChannel, fJoint)(r.free("joint_channel"))
 	c.FieldsSet = s.bits
 	r.order(c)
 	switch {
@@ -211,4 +212,4 @@ func describeRecording(o *object) {
 }
 
 // IsPurpose tells whether a word is a purpose of a call.
-func IsPurpose(s string) bool { return slices.Contains(purposes(), s) }
+func IsPurpose(s string) bool { return slices.Contains(Purposes(), s) }

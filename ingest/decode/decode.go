@@ -1,7 +1,3 @@
-// Package decode turns the contract's JSON objects (CONTRACT.md sections 2 and 3) into events. It is strict: an
-// unknown, missing, doubled or mistyped field is refused with a pointer to it, because a misspelt field must not
-// silently change what a call counts as; everything wrong with an object is said at once. Numbers are normalised and
-// leave this package only as keyed hashes, or sealed for the dialer.
 package decode
 
 import (
@@ -12,6 +8,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ringfence/ringfence/event"
@@ -51,7 +48,7 @@ type Event struct {
 	Customer *event.CustomerEvent // set when Topic is customer-events
 	At       int64                // when it counts
 	Partner  string               // the partner it names, for tokens confined to one
-	Also     *Event               // what it teaches beside: a lead's numbers
+	Also     *Event               // what goes with it: a lead's numbers, whom a customer is merged with
 }
 
 // Options of a decoder.
@@ -148,6 +145,16 @@ func (r *run) kind(kind Kind) *Event {
 	return nil
 }
 
+// customerID reads the id of a customer one knows; ids that begin with n: are given to unknown numbers.
+func (r *run) customerID(name string, required bool) (string, bool) {
+	id, ok := r.id(name, required)
+	if ok && strings.HasPrefix(id, event.UnknownCustomerPrefix) {
+		r.wrong(name, "begins with n:, as only ids of unknown numbers do", 422)
+		return "", false
+	}
+	return id, ok
+}
+
 // telephone reads a number and gives its E.164 form.
 func (r *run) telephone(name string, required bool) (string, bool) {
 	return r.phone(Field{Name: name, Type: "telephone", Required: required}, number.Normalize)
@@ -172,6 +179,12 @@ func (r *run) phone(f Field, normalize func(raw, region string) (string, error))
 	return n, true
 }
 
+// free reads a text that people write; telephone numbers in it are masked, as a number leaves ingest as its hash alone.
+func (r *run) free(name string) (string, bool) {
+	s, ok := r.text(name, false)
+	return number.MaskText(s), ok
+}
+
 // telephones reads a list of numbers.
 func (r *run) telephones(name string) ([]string, bool) {
 	list, ok := r.textsOf(Field{Name: name, Type: "telephones"})
@@ -182,7 +195,7 @@ func (r *run) telephones(name string) ([]string, bool) {
 	for i, s := range list {
 		n, err := number.Normalize(s, r.opt.Region)
 		if err != nil {
-			r.wrong(name+"/"+strconv.Itoa(i), err.Error(), 422)
+			r.wrongItem(name, i, err.Error(), 422)
 			continue
 		}
 		out = append(out, n)
@@ -205,6 +218,13 @@ func (r *run) who(ce *event.CustomerEvent) (masked string) {
 	num, haveNumber := r.telephone("number", false)
 	if haveNumber {
 		ce.NumberHash = r.opt.Key.Hash(num)
+	}
+	if hash, unknown := strings.CutPrefix(id, event.UnknownCustomerPrefix); unknown {
+		// The id that answers give to an unknown number, sent back: it means the number.
+		if len(hash) != number.HashLen || haveNumber && hash != ce.NumberHash {
+			r.wrong("customer_id", "begins with n:, as ids of unknown numbers do, and is not that of one", 422)
+		}
+		ce.NumberHash, haveID, haveNumber = hash, false, true
 	}
 	switch {
 	case haveID:

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ringfence/ringfence/internal/nearest"
 )
 
 // Problem is one thing wrong with an object. Status is 400 (not of the right form) or 422 (a value that cannot be).
@@ -99,6 +102,11 @@ func (o *object) wrong(name, detail string, status int) {
 	*o.problems = append(*o.problems, Problem{pointer(o.path, name), detail, status})
 }
 
+// wrongItem points to the i-th entry of a list.
+func (o *object) wrongItem(name string, i int, detail string, status int) {
+	*o.problems = append(*o.problems, Problem{pointer(o.path, name) + "/" + strconv.Itoa(i), detail, status})
+}
+
 // take finds a field; a missing required one is a problem.
 func (o *object) take(f Field) ([]byte, bool) {
 	if o.describe != nil {
@@ -126,41 +134,16 @@ func (o *object) has(name string) bool {
 func (o *object) end() {
 	for i, p := range o.pairs {
 		if !o.used[i] {
-			o.wrong(p.name, "is not a field of this object"+nearest(p.name, o.known), 400)
+			o.wrong(p.name, "is not a field of this object"+suggestion(p.name, o.known), 400)
 		}
 	}
 }
 
-func nearest(word string, known []string) string {
-	best, at := "", max(2, len(word)/3+1)
-	for _, k := range known {
-		if d := distance(word, k); d <= at {
-			best, at = k, d-1
-		}
+func suggestion(word string, known []string) string {
+	if best := nearest.Word(word, known); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		prev := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			prev, row[j] = row[j], min(row[j]+1, row[j-1]+1, prev+cost)
-		}
-	}
-	return row[len(b)]
+	return ""
 }
 
 const maxText = 4096
@@ -248,7 +231,7 @@ func (o *object) instant(name string, required bool) (int64, bool) {
 // Instant reads a time as the contract wants it: RFC 3339, an offset, at most milliseconds, years 1970 to 9999.
 func Instant(s string) (int64, error) {
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
+	if err != nil || !strict(s) {
 		return 0, fmt.Errorf("%q is not a time such as 2026-03-02T10:00:00.000+08:00 (the offset is needed)", clip(s))
 	}
 	if t.Nanosecond()%int(time.Millisecond) != 0 {
@@ -259,6 +242,18 @@ func Instant(s string) (int64, error) {
 		return 0, fmt.Errorf("%q is not between 1970 and 9999", clip(s))
 	}
 	return ms, nil
+}
+
+// strict refuses what time.Parse takes and RFC 3339 does not: T1:00, a comma, +24:00.
+func strict(s string) bool {
+	if len(s) < 20 || s[13] != ':' || s[19] == ',' {
+		return false
+	}
+	if s[len(s)-1] == 'Z' {
+		return true
+	}
+	zone := s[len(s)-6:] // +hh:mm
+	return zone[1:3] < "24" && zone[4:] < "60"
 }
 
 func (o *object) integer(name string, required bool, lo, hi int64) (int64, bool) {
@@ -317,11 +312,11 @@ func (o *object) textsOf(f Field) ([]string, bool) {
 	for i, it := range items {
 		var s string
 		if len(it) == 0 || it[0] != '"' || json.Unmarshal(it, &s) != nil {
-			o.wrong(fmt.Sprintf("%s/%d", f.Name, i), "expected a string", 400)
+			o.wrongItem(f.Name, i, "expected a string", 400)
 			return nil, false
 		}
 		if s == "" || len(s) > 200 {
-			o.wrong(fmt.Sprintf("%s/%d", f.Name, i), "is empty or longer than 200 bytes", 422)
+			o.wrongItem(f.Name, i, "is empty or longer than 200 bytes", 422)
 			return nil, false
 		}
 		if !slices.Contains(out, s) {
@@ -366,13 +361,13 @@ func (o *object) entries(name, kind string) (*object, bool) {
 	return parse(pointer(o.path, name), raw, o.problems)
 }
 
-// opaque reads any object as it is.
-func (o *object) opaque(name string) []byte {
+// opaque reads an object as it is; with lists set, a list or a string may stand in its place.
+func (o *object) opaque(name string, lists bool) []byte {
 	raw, ok := o.take(Field{Name: name, Type: "object"})
 	if !ok {
 		return nil
 	}
-	if raw[0] != '{' && raw[0] != '[' && raw[0] != '"' {
+	if raw[0] != '{' && (!lists || raw[0] != '[' && raw[0] != '"') {
 		o.wrong(name, "expected an object", 400)
 		return nil
 	}

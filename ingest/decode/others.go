@@ -1,7 +1,9 @@
 package decode
 
 import (
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ringfence/ringfence/event"
 )
@@ -12,7 +14,7 @@ func (r *run) agentState() *Event {
 	a.State, _ = r.enum("state", true, "logged_out", "available", "preparing", "dialing", "talking", "hold", "wrap_up",
 		"break", "meal", "training", "meeting", "paperwork", "other")
 	a.At, _ = r.instant("at", true)
-	a.Reason, _ = r.text("reason", false)
+	a.Reason, _ = r.free("reason")
 	a.TeamId, _ = r.id("team_id", false)
 	a.PartnerId, _ = r.id("partner_id", false)
 	a.CampaignId, _ = r.id("campaign_id", false)
@@ -45,7 +47,7 @@ func (r *run) schedule() *Event {
 func (r *run) customer() *Event {
 	c := &event.CustomerUpdate{}
 	ce := &event.CustomerEvent{Body: &event.CustomerEvent_Customer{Customer: c}}
-	ce.CustomerId, _ = r.id("customer_id", true)
+	ce.CustomerId, _ = r.customerID("customer_id", true)
 	c.CustomerId = ce.CustomerId
 	c.At, _ = r.instant("at", true)
 	optional := func(into **string, v string, ok bool) {
@@ -90,10 +92,21 @@ func (r *run) customer() *Event {
 	if b, ok := r.boolean("left_network"); ok {
 		c.LeftNetwork = &b
 	}
-	c.By, _ = r.text("by", false)
-	c.Note, _ = r.text("note", false)
+	merges, _ := r.texts("merges")
+	c.By, _ = r.free("by")
+	c.Note, _ = r.free("note")
 	ce.EventId = r.eventID("customer", r.bodyHash())
-	return r.customerEvent(ce, c.At, "")
+	e := r.customerEvent(ce, c.At, "")
+	for i, other := range merges {
+		if other == "" || other == ce.CustomerId || len(other) > 200 || strings.ContainsFunc(other, unicode.IsControl) {
+			r.wrongItem("merges", i, "is not another customer's id", 422)
+			continue
+		}
+		c.Merges = append(c.Merges, other)
+		claim := event.MergeClaim(ce.EventId, ce.CustomerId, other, r.now)
+		e.Also = &Event{Kind: Customers, EventID: claim.EventId, Topic: event.TopicCustomerEvents, Key: other, Message: claim, At: c.At, Also: e.Also}
+	}
+	return e
 }
 
 func (r *run) zone(name string) (string, bool) {
@@ -120,15 +133,15 @@ func (r *run) complaint() *Event {
 	c.AgentId, _ = r.id("agent_id", false)
 	c.PartnerId, _ = r.id("partner_id", false)
 	c.Products, _ = r.texts("products")
-	c.Channel, _ = r.text("channel", false)
+	c.Channel, _ = r.free("channel")
 	c.Category, _ = r.enum("category", false, "time_limit", "attitude", "wrong_explanation", "handling_error", "other")
 	c.Cause, _ = r.enum("cause", false, "system", "no_consent", "service")
-	c.SubCause, _ = r.text("sub_cause", false)
+	c.SubCause, _ = r.free("sub_cause")
 	c.Level, _ = r.enum("level", false, "normal", "escalated", "regulator")
 	c.Severity, _ = r.enum("severity", false, "normal", "urgent", "serious")
 	c.Handling, _ = r.enum("handling", false, "self", "department", "network", "difficult")
-	c.Owner, _ = r.text("owner", false)
-	c.Note, _ = r.text("note", false)
+	c.Owner, _ = r.free("owner")
+	c.Note, _ = r.free("note")
 	ce.EventId = r.eventID("complaint", c.ComplaintId, c.Event, ms(c.At))
 	return r.customerEvent(ce, c.At, c.PartnerId)
 }
@@ -146,7 +159,7 @@ func (r *run) lead() *Event {
 	l := &event.Lead{ReceivedAt: r.now}
 	l.LeadId, _ = r.id("lead_id", true)
 	l.CampaignId, _ = r.id("campaign_id", true)
-	id, haveID := r.id("customer_id", false)
+	id, haveID := r.customerID("customer_id", false)
 	l.CustomerId = id
 	nums, haveNumbers := r.telephones("numbers")
 	if r.describe == nil && !haveID && len(nums) == 0 && !r.has("customer_id") && !r.has("numbers") {
@@ -193,15 +206,15 @@ func (r *run) campaign() *Event {
 	c := &event.Campaign{ReceivedAt: r.now}
 	c.CampaignId, _ = r.id("campaign_id", true)
 	c.At, _ = r.instant("at", true)
-	c.Name, _ = r.text("name", false)
-	c.Purpose, _ = r.enum("purpose", false, purposes()...)
+	c.Name, _ = r.free("name")
+	c.Purpose, _ = r.enum("purpose", false, Purposes()...)
 	c.Products, _ = r.texts("products")
 	c.Status, _ = r.enum("status", false, "draft", "assessed", "tested", "approved", "running", "paused", "stopped")
 	c.ScriptVersion, _ = r.text("script_version", false)
 	c.PartnerId, _ = r.id("partner_id", false)
-	c.PacingJson = r.opaque("pacing")
+	c.PacingJson = r.opaque("pacing", false)
 	c.CallerIds, _ = r.texts("caller_ids")
-	c.HoursJson = r.opaque("hours")
+	c.HoursJson = r.opaque("hours", true)
 	c.EventId = r.eventID("campaign", c.CampaignId, ms(c.At))
 	return &Event{EventID: c.EventId, Topic: event.TopicCampaigns, Key: c.CampaignId, At: c.At, Partner: c.PartnerId, Message: c}
 }
@@ -212,7 +225,7 @@ func (r *run) permit() *Event {
 	ce := &event.CustomerEvent{Body: &event.CustomerEvent_PermitRequest{PermitRequest: p}}
 	p.RequestId, _ = r.id("request_id", true)
 	r.who(ce)
-	p.Purpose, _ = r.enum("purpose", true, purposes()...)
+	p.Purpose, _ = r.enum("purpose", true, Purposes()...)
 	p.Products, _ = r.texts("products")
 	p.CampaignId, _ = r.id("campaign_id", false)
 	p.PartnerId, _ = r.id("partner_id", false)

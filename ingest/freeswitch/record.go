@@ -65,6 +65,9 @@ func row(v map[string]string, flow map[string]string, opt Options) (rows.Row, er
 		CustomerID: get("customer_id"), CallerID: get("origination_caller_id_number"),
 		StartedAt: rows.Time(start), AnsweredAt: rows.Time(answer), EndedAt: rows.Time(end),
 	}
+	if p := get("ringfence_purpose"); p != "" {
+		c.Purpose = p
+	}
 	if opt.Campaign != "" {
 		c.CampaignID = opt.Campaign
 	}

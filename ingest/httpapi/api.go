@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/ringfence/ringfence/ingest/decode"
 	"github.com/ringfence/ringfence/internal/config"
+	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/number"
 	"github.com/ringfence/ringfence/internal/permits"
 )
@@ -28,6 +30,8 @@ type Deps struct {
 	Version    string
 	// FreeSwitch turns a body of POST /v1/freeswitch/cdr into contract objects of POST /v1/calls. Optional.
 	FreeSwitch func(r *http.Request, body []byte) ([][]byte, error)
+	// Session is who is signed in at the console with this request, nil = nobody. Optional.
+	Session func(r *http.Request) *identity.User
 }
 
 // API is the HTTP API; mount Handler, start Run.
@@ -40,6 +44,7 @@ type API struct {
 	dir      *directory
 	mux      *http.ServeMux
 	metrics  *metrics
+	askedAt  atomic.Int64 // when a permit was last asked for, Unix milliseconds
 }
 
 // New connects to Kafka; the topics must be there.
@@ -145,6 +150,8 @@ func (a *API) routes() {
 	if a.deps.FreeSwitch != nil {
 		a.Handle("POST /v1/freeswitch/cdr", http.HandlerFunc(a.freeSwitch), "ingest")
 	}
+	a.Handle("GET /v1/dead-letter", Whole(http.HandlerFunc(a.listLetters)), "supervisor", "compliance")
+	a.Handle("POST /v1/dead-letter/replay", Whole(http.HandlerFunc(a.replayLetters)), "admin")
 	a.Open("GET /openapi.json", http.HandlerFunc(a.openAPI))
 }
 

@@ -107,6 +107,8 @@ func TestBadInput(t *testing.T) {
 		{"a list", "/v1/calls", `[]`, 400, ""},
 		{"inside", "/v1/calls", change(`"outcome"`, `"recording":{"size":1},"outcome"`), 400, "/recording/size"},
 		{"update", "/v1/calls", `{"call_id":"c1","customer_id":"k1","updated_at":"2026-03-02T10:05:00+08:00","disposition":"refuse"}`, 202, ""},
+		{"merged", "/v1/customers", `{"customer_id":"k","at":"2026-03-02T10:00:00Z","merges":["k2"]}`, 202, ""},
+		{"merged with himself", "/v1/customers", `{"customer_id":"k","at":"2026-03-02T10:00:00Z","merges":["k2","k"]}`, 422, "/merges/1"},
 		{"list value", "/v1/customers", `{"customer_id":"k","at":"2026-03-02T10:00:00Z","lists":{"vip":1}}`, 400, "/lists/vip"},
 		{"bad zone", "/v1/customers", `{"customer_id":"k","at":"2026-03-02T10:00:00Z","time_zone":"Moon"}`, 422, "/time_zone"},
 		{"agent state", "/v1/agent-states", `{"agent_id":"a","state":"asleep","at":"2026-03-02T10:00:00Z"}`, 422, "/state"},

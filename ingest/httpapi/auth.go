@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ringfence/ringfence/internal/config"
+	"github.com/ringfence/ringfence/internal/identity"
 )
 
 // caller is who sent a request.
@@ -18,6 +19,7 @@ type caller struct {
 	name    string
 	roles   []string
 	partner string // "" = not confined
+	user    *identity.User
 }
 
 func (c caller) may(roles []string) bool {
@@ -34,17 +36,42 @@ func (c caller) may(roles []string) bool {
 
 type callerKey struct{}
 
+type insideKey struct{}
+
+// Inside marks a request as one that a part of this very process makes, such as the built-in dialer: it needs no token.
+// Requests from a socket never have the mark.
+func Inside(ctx context.Context) context.Context { return context.WithValue(ctx, insideKey{}, true) }
+
 func callerOf(r *http.Request) caller {
 	c, _ := r.Context().Value(callerKey{}).(caller)
 	return c
 }
 
-// guard lets in who holds a token with one of the roles. Without configured tokens it lets in everybody: the address
-// is loopback then.
+// Partner is the one the request's token is confined to, "" = none.
+func Partner(r *http.Request) string { return callerOf(r).partner }
+
+// User is who sent the request: the user signed in at the console, or one made of the token. Without configured
+// tokens and without a session it is the administrator "local".
+func User(r *http.Request) *identity.User {
+	c := callerOf(r)
+	if c.user != nil {
+		return c.user
+	}
+	return &identity.User{Name: c.name, Roles: c.roles, PartnerID: c.partner}
+}
+
+// guard lets in who holds a token with one of the roles, or is signed in at the console with one of them. Without
+// configured tokens it lets in everybody who is not signed in: the address is loopback then.
 func (a *API) guard(h http.Handler, roles ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := caller{name: "local", roles: []string{"admin"}}
-		if len(a.tokens) > 0 {
+		if u := a.session(r); u != nil {
+			c = caller{u.Name, u.Roles, u.PartnerID, u}
+			if !c.may(roles) || len(roles) == 0 && !u.Is(identity.RoleQA, identity.RoleSupervisor, identity.RoleCompliance) {
+				fail(w, http.StatusForbidden, "You may not do this", "it needs one of the roles "+strings.Join(roles, ", "))
+				return
+			}
+		} else if len(a.tokens) > 0 && r.Context().Value(insideKey{}) == nil {
 			var ok bool
 			c, ok = a.authenticate(r)
 			if !ok {
@@ -59,6 +86,14 @@ func (a *API) guard(h http.Handler, roles ...string) http.Handler {
 		}
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})
+}
+
+// session is who is signed in at the console. A request with a token goes by the token.
+func (a *API) session(r *http.Request) *identity.User {
+	if a.deps.Session == nil || r.Header.Get("Authorization") != "" {
+		return nil
+	}
+	return a.deps.Session(r)
 }
 
 func (a *API) authenticate(r *http.Request) (caller, bool) {
@@ -87,7 +122,7 @@ type tokenEntry struct {
 func tokenTable(tokens []config.Token) []tokenEntry {
 	out := make([]tokenEntry, 0, len(tokens))
 	for _, t := range tokens {
-		out = append(out, tokenEntry{sha256.Sum256([]byte(t.Token)), caller{t.Name, t.Roles, t.PartnerID}})
+		out = append(out, tokenEntry{sha256.Sum256([]byte(t.Token)), caller{name: t.Name, roles: t.Roles, partner: t.PartnerID}})
 	}
 	return out
 }

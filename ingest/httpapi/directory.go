@@ -135,16 +135,5 @@ func (d *directory) catchUp(ctx context.Context) error {
 func (d *directory) owner(hash string, at int64) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return ownerAt(d.owners[hash], at)
-}
-
-// ownerAt finds the owner in an ascending list: the first owns all time before it too.
-func ownerAt(owners []*event.Ownership, at int64) string {
-	who := ""
-	for i, o := range owners {
-		if i == 0 || o.From <= at {
-			who = o.CustomerId
-		}
-	}
-	return who
+	return event.OwnerAt(d.owners[hash], at)
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -10,7 +11,6 @@ import (
 
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/ingest/decode"
-	"github.com/ringfence/ringfence/internal/number"
 )
 
 // rejected is one refused line.
@@ -92,7 +92,7 @@ func (a *API) confine(r *http.Request, e *decode.Event) *decode.Problem {
 func (a *API) batch(w http.ResponseWriter, r *http.Request, kind decode.Kind, body []byte) {
 	var good []*decode.Event
 	bad := []rejected{}
-	var letters []*kgo.Record
+	var letters []Letter
 	line := 0
 	for len(body) > 0 {
 		var raw []byte
@@ -112,29 +112,25 @@ func (a *API) batch(w http.ResponseWriter, r *http.Request, kind decode.Kind, bo
 			continue
 		}
 		bad = append(bad, rejected{line, problems[0].Pointer, problems.Error()})
-		letters = append(letters, a.letter("api:"+string(kind), problems, raw))
+		letters = append(letters, Letter{"api:" + string(kind), problems.Error(), problems[0].Pointer, raw})
 	}
-	if err := a.produce(r.Context(), letters); err != nil {
+	if err := a.Letters(r.Context(), letters); err != nil {
 		a.kafkaAway(w, err)
 		return
 	}
-	if err := a.Deliver(r.Context(), good); err != nil {
+	deliver := a.Deliver
+	if hasTime(r) {
+		deliver = a.deliverPaced
+	}
+	if err := deliver(r.Context(), good); errors.Is(err, errBehind) {
+		busy(w, 1)
+		return
+	} else if err != nil {
 		a.kafkaAway(w, err)
 		return
 	}
 	a.metrics.rejected.WithLabelValues(string(kind)).Add(float64(len(bad)))
 	answer(w, http.StatusOK, map[string]any{"accepted": len(good), "rejected": bad})
-}
-
-// letter is a refused input for the dead letter: readable with numbers masked, whole under seal.
-func (a *API) letter(source string, problems decode.Problems, raw []byte) *kgo.Record {
-	d := &event.DeadLetter{At: a.deps.Now().UnixMilli(), Source: source, Reason: problems.Error(), Pointer: problems[0].Pointer,
-		Raw: []byte(number.MaskText(string(raw))), Sealed: a.deps.Key.Seal(raw)}
-	v, err := d.MarshalVT()
-	if err != nil {
-		v = nil
-	}
-	return &kgo.Record{Topic: event.TopicDeadLetter, Key: []byte(source), Value: v}
 }
 
 func (a *API) produce(ctx context.Context, records []*kgo.Record) error {
@@ -147,6 +143,20 @@ func (a *API) produce(ctx context.Context, records []*kgo.Record) error {
 // Deliver produces events and returns when all replicas have them and every event named by number alone is with the
 // customer the number belonged to at the event's time.
 func (a *API) Deliver(ctx context.Context, events []*decode.Event) error {
+	_, err := a.deliver(ctx, events)
+	return err
+}
+
+// deliver also tells the end of what it added to the partitions of customer events.
+func (a *API) deliver(ctx context.Context, events []*decode.Event) (ends map[int32]int64, err error) {
+	ends = map[int32]int64{}
+	note := func(records []*kgo.Record) {
+		for _, r := range records {
+			if r.Topic == event.TopicCustomerEvents {
+				ends[r.Partition] = max(ends[r.Partition], r.Offset+1)
+			}
+		}
+	}
 	records := make([]*kgo.Record, 0, len(events))
 	var byNumber []*decode.Event
 	for _, e := range events {
@@ -157,19 +167,20 @@ func (a *API) Deliver(ctx context.Context, events []*decode.Event) error {
 		for x := e; x != nil; x = x.Also {
 			rec, err := record(x)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			records = append(records, rec)
 		}
 	}
 	if err := a.produce(ctx, records); err != nil {
-		return err
+		return nil, err
 	}
+	note(records)
 	for len(byNumber) > 0 {
 		// Owners may have changed meanwhile: who has a number at the directory's end as of now is checked after the
 		// event was acknowledged, so a change that came later finds the event and takes it along.
 		if err := a.dir.catchUp(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		var again []*decode.Event
 		var more []*kgo.Record
@@ -179,19 +190,20 @@ func (a *API) Deliver(ctx context.Context, events []*decode.Event) error {
 			}
 			rec, err := record(e)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			more, again = append(more, rec), append(again, e)
 		}
 		if err := a.produce(ctx, more); err != nil {
-			return err
+			return nil, err
 		}
+		note(more)
 		byNumber = again
 	}
 	for _, e := range events {
 		a.metrics.accepted.WithLabelValues(string(e.Kind)).Inc()
 	}
-	return nil
+	return ends, nil
 }
 
 // resolve puts the number's owner on the event; true if that changed it.
@@ -230,8 +242,14 @@ func (a *API) freeSwitch(w http.ResponseWriter, r *http.Request) {
 	var events []*decode.Event
 	for _, o := range objects {
 		e, problems := a.decoder.Decode(decode.Calls, o)
+		if e != nil {
+			if p := a.confine(r, e); p != nil {
+				fail(w, http.StatusForbidden, "Another partner's call", p.Detail, *p)
+				return
+			}
+		}
 		if problems != nil {
-			if err := a.produce(r.Context(), []*kgo.Record{a.letter("freeswitch", problems, body)}); err != nil {
+			if err := a.Letters(r.Context(), []Letter{{"freeswitch", problems.Error(), problems[0].Pointer, body}}); err != nil {
 				a.kafkaAway(w, err)
 				return
 			}

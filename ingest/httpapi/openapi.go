@@ -54,12 +54,43 @@ func Document(version string) map[string]any {
 	paths["/v1/permits/{id}"] = m{"delete": m{"summary": "Give back a permit that was not dialled", "parameters": []any{param("id", "path")},
 		"responses": with(m{"204": m{"description": "Given back"}}, problems("401", "403", "404", "409", "503"))}}
 	paths["/v1/customers/{id}/caps"] = m{"get": m{"summary": "Every rule for one customer and its state",
-		"parameters": []any{param("id", "path"), param("product", "query"), param("purpose", "query"), param("campaign", "query"), param("at", "query")},
+		"parameters": []any{param("id", "path"), param("product", "query"), param("purpose", "query"), param("campaign", "query"), param("at", "query"), param("caller_id", "query")},
 		"responses":  with(m{"200": m{"description": "The explanation", "content": m{"application/json": m{"schema": m{"type": "object"}}}}}, problems("400", "401", "403", "422", "503"))}}
 	paths["/v1/kpi"] = m{"get": m{"summary": "Metrics of the catalogue",
-		"parameters": []any{param("metric", "query"), param("from", "query"), param("to", "query"), param("by", "query"), param("where", "query")},
+		"parameters": []any{param("metric", "query"), param("from", "query"), param("to", "query"), param("by", "query"), param("where", "query"), param("wait", "query")},
 		"responses":  with(m{"200": m{"description": "One result a metric", "content": m{"application/json": m{"schema": m{"type": "array", "items": m{"type": "object"}}}}}}, problems("400", "401", "422", "503"))}}
 	paths["/v1/freeswitch/cdr"] = m{"post": m{"summary": "A CDR as FreeSWITCH's mod_json_cdr posts it", "responses": with(m{"202": m{"description": "Taken"}}, problems("400", "401", "422", "503"))}}
+	answer := func(what string) m {
+		return m{"description": what, "content": m{"application/json": m{"schema": m{"type": "object"}}}}
+	}
+	told := func(what string) m {
+		return m{"description": what + `: lines of {"progress":0.5}, at the end one of {"report":...} or {"error":"..."}`, "content": m{"application/x-ndjson": m{"schema": m{"type": "object"}}}}
+	}
+	paths["/v1/kpi/catalogue"] = m{"get": m{"summary": "Every metric and its definition", "responses": with(m{"200": answer("The catalogue")}, problems("401"))}}
+	paths["/v1/kpi/verify"] = m{"post": m{"summary": "Figures recomputed from the Kafka log and compared", "parameters": []any{param("metric", "query"), param("from", "query"), param("to", "query")},
+		"responses": with(m{"200": told("The comparison")}, problems("401", "403", "422", "503"))}}
+	paths["/v1/kpi/complaint-table"] = m{"get": m{"summary": "Complaints by two of their sides", "parameters": []any{param("from", "query"), param("to", "query"), param("rows", "query"), param("columns", "query"), param("wait", "query")},
+		"responses": with(m{"200": answer("The cells and their total")}, problems("401", "403", "422", "503"))}}
+	paths["/v1/dashboards/{name}/panels"] = m{"get": m{"summary": "What a dashboard's panels show", "parameters": []any{param("name", "path"), param("from", "query"), param("to", "query"), param("campaign", "query"), param("team", "query"), param("agent", "query"), param("partner", "query"), param("product", "query"), param("which", "query")},
+		"responses": with(m{"200": m{"description": "A line for each panel as soon as it is known, and one with the annotations", "content": m{"application/x-ndjson": m{"schema": m{"type": "object"}}}}}, problems("401", "403", "422"))}}
+	paths["/v1/dashboards/{name}/values"] = m{"get": m{"summary": "The values a dashboard's variables can take", "parameters": []any{param("name", "path"), param("from", "query"), param("to", "query")},
+		"responses": with(m{"200": answer("Lists of values by variable")}, problems("401", "403", "422", "503"))}}
+	paths["/v1/sampling/verify"] = m{"get": m{"summary": "A day's draw redone from its revealed key", "parameters": []any{param("day", "query")},
+		"responses": with(m{"200": answer("The comparison")}, problems("401", "403", "409", "422", "503"))}}
+	paths["/v1/recordings/due"] = m{"get": m{"summary": "Which recordings may be deleted", "parameters": []any{param("at", "query"), param("limit", "query")},
+		"responses": with(m{"200": answer("How many, and the oldest of them")}, problems("401", "403", "422", "503"))}}
+	paths["/v1/recordings/{call_id}"] = m{"get": m{"summary": "How long a call's recording is kept, and why", "parameters": []any{param("call_id", "path")},
+		"responses": with(m{"200": answer("The decision")}, problems("401", "403", "404", "503"))}}
+	paths["/v1/caps/audit"] = m{"post": m{"summary": "Every decision of the past decided again and compared", "parameters": []any{param("from", "query"), param("to", "query")},
+		"responses": with(m{"200": told("The audit")}, problems("401", "403", "422", "503"))}}
+	paths["/v1/caps/replay"] = m{"post": m{"summary": "The same history under the policy that is posted", "parameters": []any{param("from", "query"), param("to", "query")},
+		"requestBody": m{"required": true, "content": m{"application/yaml": m{"schema": str()}}}, "responses": with(m{"200": told("What that policy denies")}, problems("401", "403", "413", "422", "503"))}}
+	paths["/v1/caps/simulate"] = m{"post": m{"summary": "Which leads of a campaign would be skipped, and why", "parameters": []any{param("campaign", "query"), param("purpose", "query"),
+		param("product", "query"), param("caller_id", "query"), param("at", "query")}, "responses": with(m{"200": told("The leads by rule and day")}, problems("401", "403", "422", "503"))}}
+	paths["/v1/dead-letter"] = m{"get": m{"summary": "What was rejected, numbers masked, and why", "responses": with(m{"200": answer("The letters")}, problems("401", "403", "503"))}}
+	paths["/v1/dead-letter/replay"] = m{"post": m{"summary": "Send rejected input again", "responses": with(m{"200": answer("What became of it")}, problems("401", "403", "503"))}}
+	qaPaths(paths, with, problems, answer)
+	alertPaths(paths, problems, with)
 	for path, what := range map[string]string{"/healthz": "Does the process live?", "/readyz": "Does it do its work?", "/metrics": "Prometheus metrics", "/openapi.json": "This document"} {
 		paths[path] = m{"get": m{"summary": what, "security": []any{}, "responses": m{"200": m{"description": "OK"}}}}
 	}

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ringfence/ringfence/event"
@@ -59,6 +61,7 @@ func stamp(ms int64, zone *time.Location) string {
 
 func (a *API) askPermit(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
+	a.askedAt.Store(began.UnixMilli())
 	if _, ok := mediaType(w, r, "application/json"); !ok {
 		return
 	}
@@ -124,7 +127,7 @@ func decisionOf(d *event.PermitDecision) *decisionJSON {
 }
 
 func (a *API) releasePermit(w http.ResponseWriter, r *http.Request) {
-	status, err := a.permits.Release(r.Context(), r.PathValue("id"), a.deps.Now().UnixMilli())
+	status, err := a.permits.Release(r.Context(), r.PathValue("id"), a.deps.Now().UnixMilli(), Partner(r))
 	switch {
 	case errors.Is(err, permits.ErrBusy):
 		busy(w, 1)
@@ -142,12 +145,12 @@ func (a *API) releasePermit(w http.ResponseWriter, r *http.Request) {
 // caps answers the contract's explanation for one customer.
 func (a *API) caps(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	req := &event.PermitRequest{Purpose: "sales", Products: q["product"], CampaignId: q.Get("campaign"), Recording: true, At: a.deps.Now().UnixMilli()}
+	req := &event.PermitRequest{Purpose: "sales", Products: q["product"], CampaignId: q.Get("campaign"), CallerId: q.Get("caller_id"), Recording: true, At: a.deps.Now().UnixMilli()}
 	for name := range q {
 		switch name {
-		case "product", "purpose", "campaign", "at":
+		case "product", "purpose", "campaign", "at", "caller_id":
 		default:
-			refuse(w, decode.Problems{{Pointer: "/" + name, Detail: "is not a parameter here: product, purpose, campaign, at are", Status: 400}})
+			refuse(w, decode.Problems{{Pointer: "/" + name, Detail: "is not a parameter here: product, purpose, campaign, at, caller_id are", Status: 400}})
 			return
 		}
 	}
@@ -166,18 +169,7 @@ func (a *API) caps(w http.ResponseWriter, r *http.Request) {
 		}
 		req.At = ms
 	}
-	customer, byNumber, hash := r.PathValue("id"), false, ""
-	if n, err := number.Normalize(customer, a.deps.Config.Ingest.DefaultRegion); err == nil && customer[0] == '+' {
-		hash, byNumber = a.deps.Key.Hash(n), true
-		if err := a.dir.catchUp(r.Context()); err != nil {
-			a.kafkaAway(w, err)
-			return
-		}
-		if customer = a.dir.owner(hash, req.At); customer == "" {
-			customer = event.UnknownCustomerPrefix + hash
-		}
-	}
-	b, err := a.permits.Explain(r.Context(), customer, byNumber, hash, req)
+	b, err := a.Explain(r.Context(), r.PathValue("id"), req)
 	switch {
 	case errors.Is(err, permits.ErrBusy):
 		busy(w, 1)
@@ -187,4 +179,26 @@ func (a *API) caps(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(append(b, '\n'))
 	}
+}
+
+// Explain says what every rule says of a customer, named by id, by number or by "n:" and a number's hash: the
+// contract's JSON.
+func (a *API) Explain(ctx context.Context, customer string, req *event.PermitRequest) ([]byte, error) {
+	byNumber, hash := false, ""
+	if h, ok := strings.CutPrefix(customer, event.UnknownCustomerPrefix); ok {
+		hash = h
+	}
+	if n, err := number.Normalize(customer, a.deps.Config.Ingest.DefaultRegion); err == nil && customer[0] == '+' {
+		hash = a.deps.Key.Hash(n)
+	}
+	if hash != "" {
+		byNumber = true
+		if err := a.dir.catchUp(ctx); err != nil {
+			return nil, err
+		}
+		if customer = a.dir.owner(hash, req.At); customer == "" {
+			customer = event.UnknownCustomerPrefix + hash
+		}
+	}
+	return a.permits.Explain(ctx, customer, byNumber, hash, req)
 }

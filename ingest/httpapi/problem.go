@@ -35,7 +35,7 @@ func refuse(w http.ResponseWriter, p decode.Problems) {
 
 func busy(w http.ResponseWriter, seconds int) {
 	w.Header().Set("Retry-After", strconv.Itoa(seconds))
-	fail(w, http.StatusTooManyRequests, "Too many permit requests at once", "try again in "+strconv.Itoa(seconds)+" s")
+	fail(w, http.StatusTooManyRequests, "Too much at once", "try again in "+strconv.Itoa(seconds)+" s")
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
@@ -48,3 +48,6 @@ func answer(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n'))
 }
+
+// Problem answers an RFC 9457 problem, for the handlers that others mount.
+func Problem(w http.ResponseWriter, status int, title, detail string) { fail(w, status, title, detail) }

@@ -23,13 +23,13 @@ type file struct {
 
 	mark  *event.ImportMark
 	known int64  // bytes taken before
-	cut   string // digest of the unterminated line after them, if that was taken too
+	cut   string // digest of the unterminated line after them, which was read too
 	waits []rows.Item
 	count int
 	lost  []Broken
 	safe  int64
 	tail  int64  // where an unterminated last line starts; -1 = there is none
-	last  string // its digest, if it was taken
+	last  string // its digest
 	again *prefix
 }
 
@@ -116,9 +116,6 @@ func (f *file) reject(it rows.Item, detail string) {
 		f.rep.Rejected++
 		f.rep.Errors = append(f.rep.Errors, RowError{Line: p.Line, Detail: detail})
 		f.lost = append(f.lost, Broken{Source: "import:" + f.opt.Format, Path: f.path, Line: p.Line, Detail: detail, Raw: p.Raw})
-		if p.Cut {
-			f.last = ""
-		}
 	}
 }
 
@@ -178,9 +175,6 @@ func (f *file) flush(ctx context.Context, end bool) error {
 		for _, p := range it.Pos { // the system has put it into the dead letter itself
 			f.rep.Rejected++
 			f.rep.Errors = append(f.rep.Errors, RowError{Line: p.Line, Detail: refused[i]})
-			if p.Cut {
-				f.last = ""
-			}
 		}
 	}
 	if len(f.lost) > 0 && f.opt.DeadLetter != nil {

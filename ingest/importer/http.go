@@ -169,6 +169,7 @@ func (h *HTTP) once(ctx context.Context, method, path, contentType string, body 
 	if body != nil {
 		req.Header.Set("Content-Type", contentType)
 		req.Header.Set("Content-Encoding", "gzip")
+		req.Header.Set("Priority", "u=7") // permits go first
 	}
 	if h.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+h.Token)

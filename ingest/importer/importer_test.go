@@ -332,3 +332,19 @@ func TestCutOffGoesOn(t *testing.T) {
 		t.Errorf("%+v, %d calls", rep.Counts, len(s.calls))
 	}
 }
+
+// A last line without its newline that was refused is not refused again with every import of the same file; a file that
+// has grown has another line there.
+func TestARefusedLastLineIsRefusedOnce(t *testing.T) {
+	s := newSystem(t)
+	p := write(t, filepath.Join(t.TempDir(), "f.jsonl"), `{"call_id":"c","customer_id":"x","purpose":"sales","started_at":"2026-01-01T10:00:00Z",`)
+	for i, want := range []Counts{{Read: 1, Rejected: 1}, {Read: 1, Skipped: 1}} {
+		if rep := s.run("jsonl", p); rep.Counts != want {
+			t.Errorf("time %d: %+v, want %+v", i+1, rep.Counts, want)
+		}
+	}
+	write(t, p, `{"call_id":"c","customer_id":"x","purpose":"sales","started_at":"2026-01-01T10:00:00Z","ended_at":"2026-01-01T10:01:00Z","outcome":"busy"}`)
+	if rep := s.run("jsonl", p); rep.Accepted != 1 || len(s.calls) != 1 {
+		t.Errorf("grown: %+v", rep.Counts)
+	}
+}

@@ -19,12 +19,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringfence/ringfence/client"
-	"github.com/ringfence/ringfence/console"
 	"github.com/ringfence/ringfence/ingest/httpapi"
+	"github.com/ringfence/ringfence/internal/auditlog"
 	"github.com/ringfence/ringfence/internal/config"
 	"github.com/ringfence/ringfence/internal/embedded"
+	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/kafka"
 	"github.com/ringfence/ringfence/internal/number"
+	"github.com/ringfence/ringfence/internal/qadesk"
+	"github.com/ringfence/ringfence/internal/recording"
+	"github.com/ringfence/ringfence/internal/rubric"
 	"github.com/ringfence/ringfence/internal/stream"
 	"github.com/ringfence/ringfence/sinks/clickhouse"
 )
@@ -36,6 +40,8 @@ type Options struct {
 	Version string
 	// Step is told what is being done while starting; optional.
 	Step func(what string)
+	// Recordings, if there are any beside those of the configuration; optional.
+	Recordings recording.Store
 }
 
 // App is one ringfence process.
@@ -48,19 +54,25 @@ type App struct {
 	key      *number.Key
 	zone     *time.Location
 
-	base     []kgo.Opt   // how to reach the brokers
-	kafka    *kgo.Client // for looking, not for facts
-	engine   *embedded.ClickHouse
-	ch       clickhouseAddr
-	conn     driver.Conn
-	sink     *clickhouse.Sink
-	runners  []stream.Runnable
-	policies *policies
-	api      *httpapi.API
-	server   *http.Server
-	addr     string
-	workers  []worker
-	closers  []func() error // in the order of opening
+	base       []kgo.Opt   // how to reach the brokers
+	kafka      *kgo.Client // for looking, not for facts
+	engine     *embedded.ClickHouse
+	ch         clickhouseAddr
+	conn       driver.Conn
+	sink       *clickhouse.Sink
+	runners    []stream.Runnable
+	policies   *policies
+	desk       *qadesk.Desk
+	rubrics    []*rubric.Rubric // the first is the one new reviews use
+	api        *httpapi.API
+	server     *http.Server
+	addr       string
+	sessions   *identity.Sessions // nil: nobody can sign in
+	audit      *auditlog.Log
+	workers    []worker
+	marks      marks
+	ownMetrics ownMetrics
+	closers    []func() error // in the order of opening
 }
 
 // worker is a part that runs until its context ends.
@@ -81,7 +93,7 @@ func Start(ctx context.Context, opt Options) (_ *App, err error) {
 	if opt.Step == nil {
 		opt.Step = func(string) {}
 	}
-	a := &App{opt: opt, cfg: opt.Config, log: opt.Logger, registry: prometheus.NewRegistry(), health: newHealth()}
+	a := &App{opt: opt, cfg: opt.Config, log: opt.Logger, registry: prometheus.NewRegistry(), health: newHealth(), marks: marks{known: map[string]map[int32]gap{}}}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() {
 		if err != nil {
@@ -96,6 +108,7 @@ func Start(ctx context.Context, opt Options) (_ *App, err error) {
 		{"starting Kafka", a.startKafka},
 		{"starting ClickHouse", a.startClickHouse},
 		{"starting the processors", a.startRoles},
+		{"learning who may sign in", a.startIdentity},
 		{"opening the API", a.serve},
 	} {
 		opt.Step(step.what)
@@ -109,9 +122,12 @@ func Start(ctx context.Context, opt Options) (_ *App, err error) {
 // URL is where the process answers.
 func (a *App) URL() string { return "http://" + a.addr }
 
-// Client talks to this very process, without a socket.
+// Client talks to this very process, without a socket and without a token.
 func (a *App) Client() *client.Client {
-	return &client.Client{Base: "http://ringfence", HTTP: &http.Client{Transport: client.InProcess(a.server.Handler)}, Retry: time.Minute}
+	inside := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.server.Handler.ServeHTTP(w, r.WithContext(httpapi.Inside(r.Context())))
+	})
+	return &client.Client{Base: "http://ringfence", HTTP: &http.Client{Transport: client.InProcess(inside)}, Retry: time.Minute}
 }
 
 // Ready tells whether every part does its work, and the parts that do not.
@@ -177,7 +193,7 @@ func (a *App) lock(context.Context) error {
 func (a *App) startKafka(ctx context.Context) error {
 	brokers, replication := a.cfg.Kafka.Brokers, a.cfg.Kafka.Replication
 	if len(brokers) == 0 {
-		k, err := embedded.StartKafka(embedded.KafkaOptions{Dir: filepath.Join(a.cfg.DataDir, "kafka"), Sync: a.cfg.Kafka.Sync})
+		k, err := embedded.StartKafka(embedded.KafkaOptions{Dir: filepath.Join(a.cfg.DataDir, "kafka"), Sync: a.cfg.Kafka.Sync, Logger: a.log})
 		if err != nil {
 			return err
 		}
@@ -244,7 +260,7 @@ func (a *App) startClickHouse(ctx context.Context) error {
 
 // serve opens HTTP: the API and what the other roles mount beside it.
 func (a *App) serve(ctx context.Context) error {
-	api, err := httpapi.New(ctx, httpapi.Deps{Base: a.base, Config: a.cfg, Key: a.key, Logger: a.log, Registerer: a.registry, Version: a.opt.Version})
+	api, err := httpapi.New(ctx, httpapi.Deps{Base: a.base, Config: a.cfg, Key: a.key, Logger: a.log, Registerer: a.registry, Version: a.opt.Version, FreeSwitch: freeSwitchCalls, Session: a.signedIn})
 	if err != nil {
 		return err
 	}
@@ -258,25 +274,21 @@ func (a *App) serve(ctx context.Context) error {
 	})
 	api.Open("GET /healthz", http.HandlerFunc(a.health.live))
 	api.Open("GET /readyz", http.HandlerFunc(a.health.ready))
-	api.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
-	api.Handle("POST /v1/sql", sqlHandler("http://"+a.ch.http, a.cfg.ClickHouse.Database, a.cfg.ClickHouse.Username, a.cfg.ClickHouse.Password), "admin")
+	api.Handle("GET /metrics", httpapi.Whole(promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{})))
+	api.Handle("POST /v1/sql", httpapi.Whole(sqlHandler("http://"+a.ch.http, a.cfg.ClickHouse.Database, a.cfg.ClickHouse.Username, a.cfg.ClickHouse.Password)), "admin")
 	if err := a.mount(ctx); err != nil {
 		return err
 	}
-	if a.cfg.Has("console") {
-		c, err := console.New(console.Options{Zone: a.zone, Version: a.opt.Version})
-		if err != nil {
-			return err
-		}
-		api.Open("GET /{$}", c)
-		api.Open("GET /console/", c)
+	if err := a.mountConsole(); err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", a.cfg.HTTP.Listen)
 	if err != nil {
 		return fmt.Errorf("%w (is another ringfence running? choose another address with --set http.listen=...)", err)
 	}
 	a.addr = l.Addr().String()
-	a.server = &http.Server{Handler: api.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
+	a.server = &http.Server{Handler: crossOrigin(api.Handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
+	a.startDialer()
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(l) }()
 	a.work("http", func(ctx context.Context) error {

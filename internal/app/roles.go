@@ -3,9 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"path/filepath"
-	"sync/atomic"
+	"strconv"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -13,35 +12,12 @@ import (
 	"github.com/ringfence/ringfence/internal/number"
 	"github.com/ringfence/ringfence/internal/stream"
 	"github.com/ringfence/ringfence/processors/agenttime"
+	"github.com/ringfence/ringfence/processors/campaign"
+	"github.com/ringfence/ringfence/processors/complaint"
 	"github.com/ringfence/ringfence/processors/contactcap"
-	"github.com/ringfence/ringfence/processors/contactcap/policy"
 	"github.com/ringfence/ringfence/processors/sampling"
 	"github.com/ringfence/ringfence/sinks/clickhouse"
 )
-
-// policies holds the policy in force.
-type policies struct {
-	source  string
-	current atomic.Pointer[policy.Policy]
-}
-
-func (p *policies) load() error {
-	fresh, err := policy.Load(p.source)
-	if err != nil {
-		return err
-	}
-	p.current.Store(fresh)
-	return nil
-}
-
-// ReloadPolicy reads the policy again; a bad one is refused and the one in force stays.
-func (a *App) ReloadPolicy() error {
-	if err := a.policies.load(); err != nil {
-		return err
-	}
-	a.log.Info("policy in force", "policy", a.policies.current.Load().Ref())
-	return nil
-}
 
 // startRoles makes the processors and the sink; they begin to work in Run.
 func (a *App) startRoles(ctx context.Context) error {
@@ -49,9 +25,10 @@ func (a *App) startRoles(ctx context.Context) error {
 	if err := a.policies.load(); err != nil {
 		return err
 	}
+	a.work("policy", a.watchPolicy)
 	if a.cfg.Has("contactcap") {
 		err := addProcessor(a, contactcap.New(contactcap.Options{
-			Policy: a.policies.current.Load, OrphanAfter: a.cfg.PermitOrphanAfter.D(), AttributionWindow: a.cfg.Complaint.AttributionWindow.D(),
+			Policy: a.policies.current.Load, Forget: !a.cfg.API.TrustClientTime, OrphanAfter: a.cfg.PermitOrphanAfter.D(), AttributionWindow: a.cfg.Complaint.AttributionWindow.D(),
 			CustomerHash: a.key.Customer, Metrics: contactcap.NewMetrics(a.registry),
 		}))
 		if err != nil {
@@ -68,10 +45,26 @@ func (a *App) startRoles(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = addProcessor(a, sampling.New(sampling.Options{Secret: secret, Zone: a.zone, OneIn: int64(a.cfg.Sampling.OneIn), Grace: a.cfg.Sampling.Grace.D(), Quiet: a.cfg.Sampling.Quiet.D()}))
+		err = addProcessor(a, sampling.New(a.samplingOptions(secret)))
 		if err != nil {
 			return err
 		}
+	}
+	if err := a.startQA(ctx); err != nil {
+		return err
+	}
+	if a.cfg.Has("campaign") {
+		if err := addProcessor(a, campaign.New(campaign.Options{})); err != nil {
+			return err
+		}
+	}
+	if a.cfg.Has("complaint") {
+		if err := addProcessor(a, complaint.New(a.complaintOptions())); err != nil {
+			return err
+		}
+	}
+	if err := a.startNotifier(); err != nil {
+		return err
 	}
 	if a.ch.native == "" {
 		return nil
@@ -80,12 +73,13 @@ func (a *App) startRoles(ctx context.Context) error {
 		return err
 	}
 	if a.cfg.Has("sink") {
-		s, err := clickhouse.NewSink(clickhouse.SinkOptions{Base: a.base, Conn: a.conn, CustomerHash: a.key.Customer, Logger: a.log, Registerer: a.registry})
+		s, err := clickhouse.NewSink(clickhouse.SinkOptions{Base: a.base, ClickHouse: a.clickHouse(), CustomerHash: a.key.Customer, Region: a.cfg.Ingest.DefaultRegion, Logger: a.log, Registerer: a.registry})
 		if err != nil {
 			return err
 		}
 		a.sink = s
 		a.work("sink", s.Run)
+		a.startFigures()
 		a.health.add("sink", s.Status)
 	}
 	return nil
@@ -103,7 +97,7 @@ func (a *App) samplingSecret() ([]byte, error) {
 // openClickHouse waits for the server as long as it takes: ClickHouse away is no reason to end.
 func (a *App) openClickHouse(ctx context.Context) error {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		conn, err := clickhouse.Open(ctx, clickhouse.Options{Addr: a.addrs(), Database: a.cfg.ClickHouse.Database, Username: a.cfg.ClickHouse.Username, Password: a.cfg.ClickHouse.Password})
+		conn, err := clickhouse.Open(ctx, a.clickHouse())
 		if err == nil {
 			a.conn = conn
 			a.onClose(conn.Close)
@@ -121,6 +115,12 @@ func (a *App) openClickHouse(ctx context.Context) error {
 	}
 }
 
+func (a *App) clickHouse() clickhouse.Options {
+	c := a.cfg.ClickHouse
+	return clickhouse.Options{Addr: a.addrs(), Database: c.Database, Username: c.Username, Password: c.Password, Cluster: c.Cluster, Keep: a.cfg.Retention.Tables,
+		Recordings: clickhouse.Recordings{OnlineMonths: a.cfg.Retention.OnlineMonths, Months: a.cfg.Retention.RecordingsMonths, Zone: a.cfg.Reporting.TimeZone}}
+}
+
 func (a *App) addrs() []string {
 	if len(a.cfg.ClickHouse.Addr) > 0 {
 		return a.cfg.ClickHouse.Addr
@@ -130,7 +130,11 @@ func (a *App) addrs() []string {
 
 // addProcessor puts a processor on the exactly-once runtime.
 func addProcessor[S any](a *App, def stream.Definition[S]) error {
-	r, err := stream.New(def, stream.Config{Kafka: a.base, DataDir: a.cfg.DataDir, Partitions: int32(a.cfg.Kafka.Partitions), CacheEntries: a.cfg.Stream.CacheEntries,
+	boot := ""
+	if len(a.cfg.Kafka.Brokers) == 0 {
+		boot = strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	r, err := stream.New(def, stream.Config{Boot: boot, Kafka: a.base, DataDir: a.cfg.DataDir, Partitions: int32(a.cfg.Kafka.Partitions), CacheEntries: a.cfg.Stream.CacheEntries, Standby: a.cfg.Stream.Standby,
 		Logger: a.log, Registerer: a.registry})
 	if err != nil {
 		return fmt.Errorf("processor %s: %w", def.Name, err)
@@ -141,49 +145,5 @@ func addProcessor[S any](a *App, def stream.Definition[S]) error {
 	return nil
 }
 
-// settleGap is how long nothing may move before everything counts as settled.
-const settleGap = 300 * time.Millisecond
-
-// Settled tells whether every record acknowledged so far has gone through the processors and into ClickHouse. The end
-// of a transaction stands in the log like a record and is never processed, so a lag of at most two a partition that
-// does not move any more is none.
-func (a *App) Settled(ctx context.Context) (bool, error) {
-	var last int64
-	for i := range 2 {
-		var lag int64
-		for _, r := range a.runners {
-			s := r.Status()
-			lag += s.Lag
-			if !s.Ready || s.Lag > int64(2*len(s.Partitions)) {
-				return false, nil
-			}
-		}
-		if i == 1 && lag != last {
-			return false, nil
-		}
-		last = lag
-		if a.sink != nil {
-			n, err := a.sink.Lag(ctx)
-			if err != nil || n > 0 {
-				return false, err
-			}
-		}
-		if i == 0 {
-			select {
-			case <-ctx.Done():
-				return false, ctx.Err()
-			case <-time.After(settleGap):
-			}
-		}
-	}
-	return true, nil
-}
-
 // Conn is the connection to ClickHouse, nil without the roles that need one.
 func (a *App) Conn() driver.Conn { return a.conn }
-
-// mount puts the other parts' handlers beside the API's.
-func (a *App) mount(context.Context) error {
-	a.api.Open("GET /favicon.ico", http.RedirectHandler("/console/static/icon.svg", http.StatusMovedPermanently))
-	return nil
-}

@@ -10,7 +10,8 @@ import (
 
 var formatName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{1,40}$`)
 
-// sqlHandler passes a query on to ClickHouse's HTTP interface, read-only and bounded, for `ringfence sql`.
+// sqlHandler passes a query on to ClickHouse's HTTP interface, read-only and bounded, for `ringfence sql`. Of each row the
+// newest version is read, unless versions=all asks for those that it has replaced, too.
 func sqlHandler(base, database, user, password string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		format := r.URL.Query().Get("format")
@@ -23,6 +24,9 @@ func sqlHandler(base, database, user, password string) http.HandlerFunc {
 		}
 		q := url.Values{"database": {database}, "default_format": {format}, "readonly": {"1"}, "max_execution_time": {"60"},
 			"output_format_pretty_color": {"0"}}
+		if r.URL.Query().Get("versions") != "all" {
+			q.Set("final", "1")
+		}
 		req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, base+"/?"+q.Encode(), http.MaxBytesReader(w, r.Body, 1<<20))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
@@ -49,13 +50,19 @@ func Summarize(ctx context.Context, conn driver.Conn) (*Summary, error) {
 	return s, nil
 }
 
-// Sampled tells whether one in so many of every agent's day is drawn, rounded up: every day in ClickHouse is closed.
+// Sampled tells whether every day in ClickHouse is closed: one in so many of every agent's recordings is drawn, rounded
+// up, and the keys of the days are revealed. A day that is not over yet does not matter.
 func (a *App) Sampled(ctx context.Context) (bool, error) {
-	var open uint64
+	var short, sealed uint64
+	over := time.Now().Add(-a.cfg.Sampling.Grace.D()).In(a.zone).Format(time.DateOnly) // days before this one can close
 	err := a.conn.QueryRow(ctx, `SELECT count() FROM (SELECT day, agent_id, count() AS n, countIf(has(drawn, 'daily')) AS d
-		FROM sampling_population FINAL GROUP BY day, agent_id HAVING d != intDiv(n + ? - 1, ?))`, a.cfg.Sampling.OneIn, a.cfg.Sampling.OneIn).Scan(&open)
+		FROM sampling_population FINAL WHERE day < toDate(?) GROUP BY day, agent_id HAVING d < intDiv(n + ? - 1, ?))`, over, a.cfg.Sampling.OneIn, a.cfg.Sampling.OneIn).Scan(&short)
+	if err == nil {
+		err = a.conn.QueryRow(ctx, `SELECT count() FROM (SELECT DISTINCT day FROM sampling_population WHERE day < toDate(?))
+			WHERE day NOT IN (SELECT day FROM sampling_keys WHERE key != '')`, over).Scan(&sealed)
+	}
 	if err != nil {
 		return false, fmt.Errorf("look at the samples: %w", err)
 	}
-	return open == 0, nil
+	return short == 0 && sealed == 0, nil
 }

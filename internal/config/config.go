@@ -28,8 +28,16 @@ type Config struct {
 	AgentStateTimeout Duration   `yaml:"agent_state_timeout"`
 	Reporting         Reporting  `yaml:"reporting"`
 	Sampling          Sampling   `yaml:"sampling"`
+	QA                QA         `yaml:"qa"`
 	Complaint         Complaint  `yaml:"complaint"`
+	Alerts            Alerts     `yaml:"alerts"`
+	Dialer            Dialer     `yaml:"dialer"`
+	Scores            Scores     `yaml:"scores"`
+	Reports           Reports    `yaml:"reports"`
 	Stream            Stream     `yaml:"stream"`
+	Retention         Retention  `yaml:"retention"`
+	Console           Console    `yaml:"console"`
+	Recordings        Recordings `yaml:"recordings"`
 }
 
 // HTTP is where the API, the console and the metrics are served.
@@ -39,12 +47,12 @@ type HTTP struct {
 
 // Kafka says which brokers to use; none = the embedded one.
 type Kafka struct {
-	Brokers     []string `yaml:"brokers"`
-	Sync        bool     `yaml:"sync"` // the embedded broker: fsync each write
-	Partitions  int      `yaml:"partitions"`
-	Replication int      `yaml:"replication"` // of topics made on your own brokers
-	TLS         TLS      `yaml:"tls"`
-	SASL        SASL     `yaml:"sasl"`
+	Brokers     Addrs `yaml:"brokers"`
+	Sync        bool  `yaml:"sync"` // the embedded broker: fsync each write
+	Partitions  int   `yaml:"partitions"`
+	Replication int   `yaml:"replication"` // of topics made on your own brokers
+	TLS         TLS   `yaml:"tls"`
+	SASL        SASL  `yaml:"sasl"`
 }
 
 // TLS to the brokers.
@@ -65,13 +73,13 @@ type SASL struct {
 
 // ClickHouse says where the facts go; no address = the embedded engine.
 type ClickHouse struct {
-	Addr         []string `yaml:"addr"`
-	HTTPAddr     string   `yaml:"http_addr"` // for `ringfence sql`; default: the first address's host, port 8123
-	Database     string   `yaml:"database"`
-	Username     string   `yaml:"username"`
-	Password     string   `yaml:"password"`
-	PasswordFile string   `yaml:"password_file"`
-	Cluster      string   `yaml:"cluster"`
+	Addr         Addrs  `yaml:"addr"`
+	HTTPAddr     string `yaml:"http_addr"` // for `ringfence sql`; default: the first address's host, port 8123
+	Database     string `yaml:"database"`
+	Username     string `yaml:"username"`
+	Password     string `yaml:"password"`
+	PasswordFile string `yaml:"password_file"`
+	Cluster      string `yaml:"cluster"`
 }
 
 // API is who may use the HTTP API.
@@ -106,17 +114,63 @@ type Sampling struct {
 	Grace   Duration `yaml:"grace"`
 	Quiet   Duration `yaml:"quiet"`
 	KeyFile string   `yaml:"key_file"` // secret from which each day's key is made; one file for a whole cluster
+
+	Valid       string             `yaml:"valid"`         // which recordings are valid: connected, or sale (those of sales alone)
+	WeeklyOneIn int                `yaml:"weekly_one_in"` // SMP-02; 0 = no weekly draw
+	ExtraOneIn  int                `yaml:"extra_one_in"`  // SMP-03: of an agent who failed; 0 = no extra checks
+	ExtraUntil  int                `yaml:"extra_until"`   // clean reviews that end them
+	PerPeriod   bool               `yaml:"per_period"`    // SMP-04: seven an agent and assessment period
+	Difficulty  map[string]float64 `yaml:"difficulty"`    // SMP-05: of campaigns; the hardest are checked first
+	Exempt      []string           `yaml:"exempt"`        // SMP-06: draws exempt agents are exempt from: period, extra
 }
 
-// Complaint is how complaints are attributed and watched.
-type Complaint struct {
-	AttributionWindow Duration `yaml:"attribution_window"`
-	OnSpike           string   `yaml:"on_spike"` // observe, throttle, stop
+// QA is how recordings are heard.
+type QA struct {
+	Rubrics         []string `yaml:"rubrics"`          // the shipped one's name or files; the first is the one new reviews use
+	ClaimTTL        Duration `yaml:"claim_ttl"`        // a claim without a draft runs out after it
+	Due             Duration `yaml:"due"`              // a task is due so long after it was drawn
+	DueExtra        Duration `yaml:"due_extra"`        // the same of extra checks of agents who failed
+	MaxClaimed      int      `yaml:"max_claimed"`      // tasks one rater holds at most
+	ConfirmCampaign string   `yaml:"confirm_campaign"` // under which invalid sales are called back; empty = they are not
+}
+
+// Dialer is the built-in dialer. Without a carrier the role does nothing: nobody is called by an accident of
+// configuration.
+type Dialer struct {
+	Carrier string `yaml:"carrier"` // none, simulated
+	ID      string `yaml:"id"`      // dialer_id on its permits and calls
+}
+
+// Scores is how agents and teams are assessed.
+type Scores struct {
+	File string `yaml:"file"` // targets, exams, ratings, leave: what the office enters (processors/score)
+}
+
+// Reports are the written reports.
+type Reports struct {
+	Settlement Settlement `yaml:"settlement"`
+}
+
+// Settlement is what partners are paid by, in yuan (REQUIREMENTS M, S1 P4): 50 % of a month's fee in the first month, 15 % in
+// each of the five after it, and an amount for each completed questionnaire.
+type Settlement struct {
+	Fees          map[string]float64 `yaml:"fees"`          // product -> monthly fee
+	Shares        []float64          `yaml:"shares"`        // of the fee, by month since the order
+	Questionnaire float64            `yaml:"questionnaire"` // for each completed one
 }
 
 // Stream bounds what the processors keep in memory.
 type Stream struct {
-	CacheEntries int `yaml:"cache_entries"` // decoded states held per processor
+	CacheEntries int  `yaml:"cache_entries"` // states held in memory per processor
+	Standby      bool `yaml:"standby"`       // follow the states of other processes' partitions, to take over at once when one dies
+}
+
+// Retention is how long what is kept, in months (RET-02 to RET-05). Recordings are files elsewhere: ringfence says when
+// they may go.
+type Retention struct {
+	OnlineMonths     int            `yaml:"online_months"`     // recordings on line, 3 to 6
+	RecordingsMonths int            `yaml:"recordings_months"` // recordings altogether, and those of a sale after the end of its use; 12 at least
+	Tables           map[string]int `yaml:"tables"`            // rows of a ClickHouse table, by the table's name; absent = for ever
 }
 
 // Default is the configuration without a file.
@@ -126,23 +180,31 @@ func Default() *Config {
 		HTTP:              HTTP{Listen: "127.0.0.1:8080"},
 		Roles:             []string{"all"},
 		Policy:            "china-unicom",
-		Kafka:             Kafka{Brokers: []string{}, Partitions: 8, Replication: 3},
-		ClickHouse:        ClickHouse{Addr: []string{}, Database: "ringfence", Username: "default"},
+		Kafka:             Kafka{Brokers: Addrs{}, Partitions: 8, Replication: 3},
+		ClickHouse:        ClickHouse{Addr: Addrs{}, Database: "ringfence", Username: "default"},
 		API:               API{Tokens: []Token{}},
 		Ingest:            Ingest{DefaultRegion: "CN"},
 		PermitTTL:         Duration(time.Minute),
 		PermitOrphanAfter: Duration(2 * time.Hour),
 		AgentStateTimeout: Duration(8 * time.Hour),
 		Reporting:         Reporting{TimeZone: "Asia/Shanghai"},
-		Sampling:          Sampling{OneIn: 10, Grace: Duration(6 * time.Hour), Quiet: Duration(10 * time.Minute)},
-		Complaint:         Complaint{AttributionWindow: Duration(30 * 24 * time.Hour), OnSpike: "throttle"},
-		Stream:            Stream{CacheEntries: 200_000},
+		Sampling: Sampling{OneIn: 10, Grace: Duration(6 * time.Hour), Quiet: Duration(10 * time.Minute), Valid: "connected", WeeklyOneIn: 20, ExtraOneIn: 5, ExtraUntil: 3,
+			PerPeriod: true, Difficulty: map[string]float64{}, Exempt: []string{"period"}},
+		QA: QA{Rubrics: []string{"standard"}, ClaimTTL: Duration(30 * time.Minute), Due: Duration(72 * time.Hour), DueExtra: Duration(24 * time.Hour), MaxClaimed: 5,
+			ConfirmCampaign: "confirmation"},
+		Complaint: defaultComplaint(),
+		Alerts:    defaultAlerts(),
+		Dialer:    Dialer{Carrier: "none", ID: "ringfence-dialer"},
+		Reports:   Reports{Settlement: Settlement{Fees: map[string]float64{}, Shares: []float64{0.50, 0.15, 0.15, 0.15, 0.15, 0.15}, Questionnaire: 2}},
+		Stream:    Stream{CacheEntries: 200_000, Standby: true},
+		Retention: Retention{OnlineMonths: 6, RecordingsMonths: 12, Tables: map[string]int{}},
+		Console:   defaultConsole(), Recordings: Recordings{S3: S3{Region: "us-east-1"}},
 	}
 }
 
 // Roles lists every role a process can have.
 func Roles() []string {
-	return []string{"api", "contactcap", "sampling", "qa", "agenttime", "complaint", "campaign", "sink", "dialer", "console"}
+	return []string{"api", "contactcap", "sampling", "qa", "agenttime", "complaint", "campaign", "alerts", "sink", "dialer", "console"}
 }
 
 // Has tells whether the process plays a role.

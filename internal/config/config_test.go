@@ -32,6 +32,15 @@ func TestLoad(t *testing.T) {
 			check: func(c *Config) bool {
 				return c.DataDir == "./d" && c.Kafka.Sync && c.Kafka.Partitions == 8 && c.Sampling.Quiet.D() == 10*time.Minute
 			}},
+		{name: "addresses in a flow list", src: "kafka: {brokers: [kafka1:9092, 10.0.0.2:9092, \"[::1]:9092\"]}\nclickhouse: {addr: [ch:9000]}\n",
+			check: func(c *Config) bool {
+				return cmp.Equal([]string(c.Kafka.Brokers), []string{"kafka1:9092", "10.0.0.2:9092", "[::1]:9092"}) && cmp.Equal([]string(c.ClickHouse.Addr), []string{"ch:9000"})
+			}},
+		{name: "addresses in a block list", src: "kafka:\n  brokers:\n  - kafka1:9092\n  - kafka2:9092\n", sets: []string{"clickhouse.addr=[ch:9000]"},
+			check: func(c *Config) bool {
+				return len(c.Kafka.Brokers) == 2 && c.Kafka.Brokers[1] == "kafka2:9092" && c.ClickHouse.Addr[0] == "ch:9000"
+			}},
+		{name: "no address", src: "kafka: {brokers: [{a: 1, b: 2}]}", err: "is not an address"},
 		{name: "days", src: "complaint: {attribution_window: 30d}", check: func(c *Config) bool { return c.Complaint.AttributionWindow.D() == 720*time.Hour }},
 		{name: "set", src: "", sets: []string{"http.listen=127.0.0.1:1", "roles=[api, sink]", "sampling.quiet=1s"},
 			check: func(c *Config) bool {
@@ -50,6 +59,18 @@ func TestLoad(t *testing.T) {
 		{name: "secret on the command line", sets: []string{"clickhouse.password=x"}, err: "never from the command line"},
 		{name: "set nonsense", sets: []string{"nothing"}, err: "expected key=value"},
 		{name: "set unknown", sets: []string{"kafka.brocers=[a]"}, err: `did you mean "brokers"?`},
+		{name: "carrier", src: "dialer: {carrier: avian}", err: `"avian" is not one of none, simulated`},
+		{name: "receivers", src: "alerts: {receivers: [{name: am, type: alertmanager, url: 'http://am:9093'}]}\ncomplaint: {windows: [1h, 2d]}",
+			check: func(c *Config) bool {
+				return c.Alerts.Receivers[0].Type == "alertmanager" && len(c.Complaint.Windows) == 2
+			}},
+		{name: "receiver's key", src: "alerts:\n  receivers:\n    - {name: am, typ: slack}\n", err: `c.yaml:3:18: unknown key "alerts.receivers[].typ"; did you mean "type"?`},
+		{name: "receiver's type", src: "alerts: {receivers: [{name: am, type: fax, url: 'http://a'}]}", err: `alerts.receivers[0].type: "fax" is not one`},
+		{name: "receiver's name", src: "alerts: {receivers: [{name: a, type: slack, url: 'http://a'}, {name: a, type: slack, url: 'http://a'}]}", err: "a name of its own"},
+		{name: "receiver's address", src: "alerts: {receivers: [{name: a, type: email, url: 'http://a', from: a@b, to: [c@d]}]}", err: "smtp://host:port"},
+		{name: "receivers on the command line", sets: []string{"alerts.receivers=[]"}, err: "never from the command line"},
+		{name: "windows", src: "complaint: {windows: [2h, 1h]}", err: "ascending"},
+		{name: "levels", src: "alerts: {inbound: {begin: 0.95}}", err: "alerts.inbound.begin: 0.95 is not between 0 and 0.9"},
 		{name: "one in none", src: "sampling: {one_in: 0}", err: "at least 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

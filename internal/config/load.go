@@ -16,6 +16,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/ringfence/ringfence/internal/nearest"
 )
 
 // Load reads the file (none: only defaults), applies key=value overrides, takes secrets from RINGFENCE_* or files, and
@@ -133,35 +135,10 @@ func keys(t reflect.Type) []string {
 
 // hint names the nearest known word if it is near at all.
 func hint(word string, known []string) string {
-	best, at := "", len(word)/2+2
-	for _, k := range known {
-		if d := distance(word, k); d < at {
-			best, at = k, d
-		}
+	if best := nearest.Word(word, known); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
 	}
-	if best == "" {
-		return "; known here: " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		prev := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			prev, row[j] = row[j], min(row[j]+1, row[j-1]+1, prev+cost)
-		}
-	}
-	return row[len(b)]
+	return "; known here: " + strings.Join(known, ", ")
 }
 
 // override applies one key=value; the value is YAML, so roles=[api,sink] works.
@@ -170,7 +147,7 @@ func override(cfg *Config, s string) error {
 	if !ok || key == "" {
 		return fmt.Errorf("--set %s: expected key=value, such as http.listen=127.0.0.1:9090", s)
 	}
-	if strings.HasSuffix(key, "password") || strings.HasSuffix(key, "tokens") {
+	if strings.HasSuffix(key, "password") || strings.HasSuffix(key, "tokens") || strings.HasSuffix(key, "secret") || strings.HasSuffix(key, "secret_key") || strings.HasSuffix(key, "receivers") {
 		return fmt.Errorf("--set %s: a secret comes from RINGFENCE_* or a file, never from the command line", key)
 	}
 	v := reflect.ValueOf(cfg).Elem()
@@ -219,8 +196,16 @@ func secrets(cfg *Config, env func(string) string) error {
 		*into = strings.TrimSpace(string(b))
 		return nil
 	}
-	err := errors.Join(read(&cfg.Kafka.SASL.Password, cfg.Kafka.SASL.PasswordFile, "kafka.sasl.password_file"),
-		read(&cfg.ClickHouse.Password, cfg.ClickHouse.PasswordFile, "clickhouse.password_file"))
+	if s := env("RINGFENCE_OIDC_CLIENT_SECRET"); s != "" {
+		cfg.Console.OIDC.ClientSecret = s
+	}
+	if s := env("RINGFENCE_S3_SECRET_KEY"); s != "" {
+		cfg.Recordings.S3.SecretKey = s
+	}
+	err := errors.Join(read(&cfg.Console.OIDC.ClientSecret, cfg.Console.OIDC.ClientSecretFile, "console.oidc.client_secret_file"),
+		read(&cfg.Recordings.S3.SecretKey, cfg.Recordings.S3.SecretKeyFile, "recordings.s3.secret_key_file"),
+		read(&cfg.Kafka.SASL.Password, cfg.Kafka.SASL.PasswordFile, "kafka.sasl.password_file"),
+		read(&cfg.ClickHouse.Password, cfg.ClickHouse.PasswordFile, "clickhouse.password_file"), cfg.receiverSecrets(read))
 	for i := range cfg.API.Tokens {
 		t := &cfg.API.Tokens[i]
 		err = errors.Join(err, read(&t.Token, t.TokenFile, fmt.Sprintf("api.tokens[%d].token_file", i)))
@@ -273,6 +258,7 @@ func (c *Config) Validate() error {
 		{"permit_ttl", c.PermitTTL, time.Millisecond}, {"permit_orphan_after", c.PermitOrphanAfter, time.Millisecond},
 		{"agent_state_timeout", c.AgentStateTimeout, time.Millisecond}, {"sampling.grace", c.Sampling.Grace, 0},
 		{"sampling.quiet", c.Sampling.Quiet, 0}, {"complaint.attribution_window", c.Complaint.AttributionWindow, 0},
+		{"qa.claim_ttl", c.QA.ClaimTTL, time.Second}, {"qa.due", c.QA.Due, time.Second}, {"qa.due_extra", c.QA.DueExtra, time.Second},
 	} {
 		if d.value.D() < d.least {
 			bad("%s: %s is too short", d.key, d.value.D())
@@ -280,6 +266,26 @@ func (c *Config) Validate() error {
 	}
 	if c.Sampling.OneIn < 1 {
 		bad("sampling.one_in: %d; at least 1 is needed", c.Sampling.OneIn)
+	}
+	if c.Sampling.WeeklyOneIn < 0 || c.Sampling.ExtraOneIn < 0 {
+		bad("sampling.weekly_one_in and sampling.extra_one_in: 0 = none, or 1 and more")
+	}
+	if c.Sampling.ExtraUntil < 1 {
+		bad("sampling.extra_until: %d; at least 1 is needed", c.Sampling.ExtraUntil)
+	}
+	if !slices.Contains([]string{"connected", "sale"}, c.Sampling.Valid) {
+		bad("sampling.valid: %q is not one of connected, sale", c.Sampling.Valid)
+	}
+	for i, d := range c.Sampling.Exempt {
+		if d != "period" && d != "extra" {
+			bad("sampling.exempt[%d]: %q is not one of period, extra: the daily and the weekly draw take everybody", i, d)
+		}
+	}
+	if len(c.QA.Rubrics) == 0 {
+		bad("qa.rubrics: at least one is needed")
+	}
+	if c.QA.MaxClaimed < 1 {
+		bad("qa.max_claimed: %d; at least 1 is needed", c.QA.MaxClaimed)
 	}
 	if c.Kafka.Partitions < 1 || c.Kafka.Replication < 1 {
 		bad("kafka.partitions and kafka.replication: at least 1 is needed")
@@ -289,8 +295,12 @@ func (c *Config) Validate() error {
 	default:
 		bad("kafka.sasl.mechanism: %q is not one of plain, scram-sha-256, scram-sha-512", c.Kafka.SASL.Mechanism)
 	}
-	if !slices.Contains([]string{"observe", "throttle", "stop"}, c.Complaint.OnSpike) {
-		bad("complaint.on_spike: %q is not one of observe, throttle, stop", c.Complaint.OnSpike)
+	c.validateAlerts(bad)
+	if carriers := []string{"none", "simulated"}; !slices.Contains(carriers, c.Dialer.Carrier) {
+		bad("dialer.carrier: %q is not one of %s", c.Dialer.Carrier, strings.Join(carriers, ", "))
+	}
+	if c.Dialer.ID == "" {
+		bad("dialer.id: a name is needed")
 	}
 	if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(c.ClickHouse.Database) {
 		bad("clickhouse.database: %q is not a plain name", c.ClickHouse.Database)
@@ -298,6 +308,18 @@ func (c *Config) Validate() error {
 	if c.Stream.CacheEntries < 100 {
 		bad("stream.cache_entries: %d; at least 100 is needed", c.Stream.CacheEntries)
 	}
+	if n := c.Retention.OnlineMonths; n < 3 || n > 6 {
+		bad("retention.online_months: %d is not between 3 and 6 (RET-02)", n)
+	}
+	if n := c.Retention.RecordingsMonths; n < 12 || n > 1200 {
+		bad("retention.recordings_months: %d; at least 12 are needed (RET-03)", n)
+	}
+	for table, n := range c.Retention.Tables {
+		if n < 1 || n > 1200 {
+			bad("retention.tables.%s: %d is no number of months; leave the table away to keep its rows for ever", table, n)
+		}
+	}
+	errs = append(errs, c.checkConsole()...)
 	for i, t := range c.API.Tokens {
 		if len(t.Token) < 16 {
 			bad("api.tokens[%d]: the token has fewer than 16 characters", i)
@@ -324,12 +346,19 @@ func (c *Config) Dump(w io.Writer) error {
 	if masked.ClickHouse.Password != "" {
 		masked.ClickHouse.Password = hidden
 	}
+	if masked.Console.OIDC.ClientSecret != "" {
+		masked.Console.OIDC.ClientSecret = hidden
+	}
+	if masked.Recordings.S3.SecretKey != "" {
+		masked.Recordings.S3.SecretKey = hidden
+	}
 	masked.API.Tokens = slices.Clone(c.API.Tokens)
 	for i := range masked.API.Tokens {
 		if masked.API.Tokens[i].Token != "" {
 			masked.API.Tokens[i].Token = hidden
 		}
 	}
+	masked.Alerts.Receivers = maskReceivers(c.Alerts.Receivers, hidden)
 	b, err := yaml.Marshal(&masked)
 	if err != nil {
 		return fmt.Errorf("print the configuration: %w", err)

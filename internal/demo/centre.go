@@ -1,8 +1,3 @@
-// Package demo is the simulated centre: it works through days of its own past as fast as the machine allows, with
-// every permit asked and every event sent through the outside contract, and then goes on live.
-//
-// Promises: the same seed gives the same centre. A run that was killed goes on at the day it was in and asks and sends
-// that day again under the same ids, which the contract makes harmless; so the figures are the same as without a kill.
 package demo
 
 import (
@@ -310,7 +305,7 @@ func anys[T any](in []T) []any {
 }
 
 // Live goes on in real time until ctx ends; then it gives its permits back. Signals tell campaigns to run, throttle or stop.
-func (c *Centre) Live(ctx context.Context, signals <-chan Signal) error {
+func (c *Centre) Live(ctx context.Context, signals <-chan dialer.Signal) error {
 	began := c.opt.Now().UnixMilli()
 	ids := 0
 	eng := dialer.New(dialer.Config{
@@ -336,7 +331,10 @@ func (c *Centre) Live(ctx context.Context, signals <-chan Signal) error {
 			err := eng.Close(end)
 			return errors.Join(err, c.report(end, eng, after, c.opt.Now().UnixMilli()))
 		case s := <-signals:
-			eng.Signal(s.Campaign, s.Verdict, s.Reason)
+			eng.Signal(s)
+			if s.Verdict == pacing.Stop { // its permits are given back now, not with the next refill
+				refilled = 0
+			}
 		case <-tick.C:
 			now := c.opt.Now().UnixMilli()
 			if now-refilled >= 5000 {
@@ -350,11 +348,4 @@ func (c *Centre) Live(ctx context.Context, signals <-chan Signal) error {
 			}
 		}
 	}
-}
-
-// Signal is what a campaign is told to do.
-type Signal struct {
-	Campaign string
-	Verdict  pacing.Verdict
-	Reason   string
 }

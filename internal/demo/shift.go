@@ -64,6 +64,7 @@ type aftermath struct {
 	world   *world
 	spike   bool
 	from    int64
+	until   int64 // the day's last answer
 	pending []pending
 }
 
@@ -80,7 +81,7 @@ const (
 )
 
 func newAftermath(w *world, spike bool, m time.Time) *aftermath {
-	return &aftermath{world: w, spike: spike, from: m.Add(14 * time.Hour).UnixMilli()}
+	return &aftermath{world: w, spike: spike, from: m.Add(14 * time.Hour).UnixMilli(), until: m.Add(23 * time.Hour).UnixMilli()}
 }
 
 func (a *aftermath) talks(talks []dialer.Talk) {
@@ -117,6 +118,9 @@ func (a *aftermath) talks(talks []dialer.Talk) {
 			}
 			a.pending = append(a.pending, pending{at + 1_800_000 + r.Int64N(7_200_000), "complaint", body(verdict)})
 		}
+		// Nobody waits over night: every complaint is answered the same day (CPL-01 to CPL-04).
+		replied := min(at+600_000+r.Int64N(5_400_000), max(a.until, at+60_000))
+		a.pending = append(a.pending, pending{replied, "complaint", body("replied")}, pending{replied + 1, "complaint", body("resolved")})
 	}
 }
 

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -13,10 +14,15 @@ type KafkaOptions struct {
 	Dir  string // "" keeps it in memory
 	Sync bool   // fsync each write
 	Port int    // 0 = the one of the last start, else a free one
+	// Logger is told what a start after a crash had to mend; optional.
+	Logger *slog.Logger
 }
 
 // Kafka is a running embedded broker.
-type Kafka struct{ cluster *kfake.Cluster }
+type Kafka struct {
+	cluster *kfake.Cluster
+	intents *intents // nil in memory
+}
 
 // StartKafka starts the broker on a loopback port with what the directory holds.
 func StartKafka(o KafkaOptions) (*Kafka, error) {
@@ -42,15 +48,43 @@ func StartKafka(o KafkaOptions) (*Kafka, error) {
 	if o.Sync {
 		opts = append(opts, kfake.SyncWrites())
 	}
+	file := o.Dir + "/commit.intent"
+	if o.Dir != "" {
+		in, clean, err := readIntent(file)
+		if err != nil {
+			return nil, err
+		}
+		if !clean {
+			did, err := mend(o.Dir+"/log", in)
+			if err != nil {
+				return nil, err
+			}
+			if o.Logger != nil && len(did) > 0 {
+				o.Logger.Info("the embedded Kafka was not stopped cleanly: its log is mended", "did", did)
+			}
+		}
+	}
 	c, err := kfake.NewCluster(opts...)
 	if err != nil {
 		return nil, explain("start the embedded Kafka in", o.Dir, err)
 	}
-	return &Kafka{c}, nil
+	k := &Kafka{cluster: c}
+	if o.Dir != "" {
+		if k.intents, err = watchCommits(c, file, o.Sync); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return k, nil
 }
 
 // Addrs are the broker's addresses.
 func (k *Kafka) Addrs() []string { return k.cluster.ListenAddrs() }
 
 // Close stops the broker.
-func (k *Kafka) Close() { k.cluster.Close() }
+func (k *Kafka) Close() {
+	k.cluster.Close()
+	if k.intents != nil {
+		_ = k.intents.done() // otherwise the next start looks for what to mend and finds nothing
+	}
+}

@@ -1,4 +1,3 @@
-// Package kafka is what every part that speaks to the brokers shares: how to reach them, and the topics.
 package kafka
 
 import (
@@ -58,11 +57,14 @@ func Options(c config.Kafka, brokers []string) ([]kgo.Opt, error) {
 // longer be where their history is.
 func EnsureTopics(ctx context.Context, cl *kgo.Client, partitions, replication int) error {
 	adm := kadm.NewClient(cl)
-	forever, compact := "-1", "compact"
+	forever, compact, day := "-1", "compact", "86400000"
 	for _, t := range event.Topics() {
 		cfg := map[string]*string{"retention.ms": &forever}
 		if t.Compacted {
 			cfg = map[string]*string{"cleanup.policy": &compact}
+		}
+		if t.Transient {
+			cfg = map[string]*string{"retention.ms": &day}
 		}
 		_, err := adm.CreateTopic(ctx, int32(partitions), int16(replication), cfg, t.Name)
 		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {

@@ -100,6 +100,9 @@ func secretFile(file, markFile string) ([]byte, error) {
 // Secret is LoadOrCreate for other secrets kept the same way.
 func Secret(file, markFile string) ([]byte, error) { return secretFile(file, markFile) }
 
+// HashLen is the length of a number's hash.
+const HashLen = 32
+
 // Hash is the number's keyed hash: 32 hexadecimal digits.
 func (k *Key) Hash(e164 string) string {
 	m := hmac.New(sha256.New, k.hash)

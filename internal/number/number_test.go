@@ -64,3 +64,55 @@ func TestKeyIsMadeOnceAndItsLossIsNoticed(t *testing.T) {
 		t.Errorf("a lost key: %v", err)
 	}
 }
+
+func TestMaskValidKeepsNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"rec/out-13800138000-20260302-101500.wav":      "rec/out-138******00-20260302-101500.wav",
+		"rec/+8613800138000.wav":                       "rec/+861********00.wav",
+		"rec/8613800138000.wav":                        "rec/861********00.wav",
+		"recordings/sim-20261120-004217.wav":           "recordings/sim-20261120-004217.wav",
+		"s3://bucket/2026/03/02/0190b7f2c0ffee99.opus": "s3://bucket/2026/03/02/0190b7f2c0ffee99.opus",
+	} {
+		if got := MaskValid(name, "CN"); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestMaskTextKeepsTimesAndNothingElse(t *testing.T) {
+	for text, want := range map[string]string{
+		"at 2026-03-02T10:00:00.123+08:00 he said":       "at 2026-03-02T10:00:00.123+08:00 he said",
+		"2026-03-02 10:00:00|13800138000":                "2026-03-02 10:00:00|138******00",
+		"2026-03-02 13800138000":                         "2026-03-02 138******00",
+		"call +44 7911 123456 or (021) 5550-1234, twice": "call +44 7*** ****56 or (021) 555*-**34, twice",
+	} {
+		if got := MaskText(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestIdsThatAreNumbersAndIdsThatAreNot(t *testing.T) {
+	for id, is := range map[string]bool{
+		"13800138000": true, "+8613800138000": true, "+447911123456": true, "021 5555 1234": true, "(021) 5555-1234": true, "138-0013-8000": true,
+		"10000001": false, "1000012345": false, "20260302": false, "C000017": false, "": false, "1772416800": false, "1772416800123": false,
+	} {
+		if got := Is(id, "CN"); got != is {
+			t.Errorf("%q: %v", id, got)
+		}
+	}
+	for id, want := range map[string]string{
+		"13800138000":                          "<+8613800138000>",
+		"out-13800138000-20260302101500-7":     "out-<+8613800138000>-20260302101500-7",
+		"a_+447911123456_b":                    "a_<+447911123456>_b",
+		"8613800138000.wav":                    "<+8613800138000>.wav",
+		"asterisk-1772416800.138":              "asterisk-1772416800.138",
+		"0190b7f2-c0ff-7001-8a13-813800138000": "0190b7f2-c0ff-7001-8a13-813800138000",
+		"x13800138000":                         "x13800138000",
+		"call-20260302-000017":                 "call-20260302-000017",
+	} {
+		if got := HideIn(id, "CN", func(e string) string { return "<" + e + ">" }); got != want {
+			t.Errorf("%s: %s, want %s", id, got, want)
+		}
+	}
+}

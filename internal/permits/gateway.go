@@ -1,5 +1,3 @@
-// Package permits is the way of a permit request through Kafka and back: it produces the request under its customer's
-// key, waits for the decision on this process's own partition of the answers, and returns it once it is committed.
 package permits
 
 import (
@@ -21,7 +19,7 @@ import (
 // ErrTimeout is returned when no decision came in time: nothing was reserved, or the late permit is void by its deadline.
 var ErrTimeout = errors.New("no decision in time")
 
-// ErrBusy is returned when too many requests are waiting already.
+// ErrBusy is returned when as many requests are waiting as can be answered in time.
 var ErrBusy = errors.New("too many requests are waiting for decisions")
 
 // Gateway asks and waits. It may be used by many goroutines at once.
@@ -31,7 +29,7 @@ type Gateway struct {
 	requester string
 	partition int32
 	timeout   time.Duration
-	gate      chan struct{}
+	limit     *limiter
 	next      atomic.Uint64
 	ready     atomic.Bool
 
@@ -45,7 +43,8 @@ type Options struct {
 	Producer   *kgo.Client
 	Partitions int32
 	Timeout    time.Duration // how long a request waits, default 2 s
-	MaxWaiting int           // default 4096
+	MaxWaiting int           // requests that wait at once at most, default 4096; fewer while answers are late
+	Late       time.Duration // an answer that takes longer is late, default an eighth of Timeout
 }
 
 // New starts listening for answers from now on.
@@ -56,7 +55,10 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	if o.MaxWaiting <= 0 {
 		o.MaxWaiting = 4096
 	}
-	g := &Gateway{producer: o.Producer, requester: uuid.NewString(), timeout: o.Timeout, gate: make(chan struct{}, o.MaxWaiting),
+	if o.Late <= 0 {
+		o.Late = o.Timeout / 8
+	}
+	g := &Gateway{producer: o.Producer, requester: uuid.NewString(), timeout: o.Timeout, limit: newLimiter(o.MaxWaiting, o.Late),
 		waiting: map[uint64]chan *event.PermitEvent{}}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(g.requester))
@@ -118,12 +120,12 @@ func (g *Gateway) Ready() bool { return g.ready.Load() }
 
 // ask produces ce after set has put the return address on it, and waits for the answer.
 func (g *Gateway) ask(ctx context.Context, ce *event.CustomerEvent, set func(*event.ReplyTo)) (*event.PermitEvent, error) {
-	select {
-	case g.gate <- struct{}{}:
-		defer func() { <-g.gate }()
-	default:
+	entered, ok := g.limit.enter()
+	if !ok {
 		return nil, ErrBusy
 	}
+	answered := false
+	defer func() { g.limit.leave(entered, answered) }()
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	id := g.next.Add(1)
@@ -150,6 +152,7 @@ func (g *Gateway) ask(ctx context.Context, ce *event.CustomerEvent, set func(*ev
 	})
 	select {
 	case pe := <-ch:
+		answered = true
 		return pe, nil
 	case err := <-failed:
 		forget()
@@ -179,12 +182,13 @@ func (g *Gateway) Ask(ctx context.Context, ce *event.CustomerEvent) (*event.Perm
 }
 
 // Release gives a permit back and returns the HTTP status of the answer: 204, 404 or 409.
-func (g *Gateway) Release(ctx context.Context, permitID string, at int64) (int, error) {
+// With a partner, the permits of others are not known.
+func (g *Gateway) Release(ctx context.Context, permitID string, at int64, partner string) (int, error) {
 	customer, ok := event.PermitCustomer(permitID)
 	if !ok {
 		return 404, nil
 	}
-	rel := &event.PermitRelease{PermitId: permitID, At: at}
+	rel := &event.PermitRelease{PermitId: permitID, At: at, PartnerId: partner}
 	ce := &event.CustomerEvent{EventId: "release:" + permitID, CustomerId: customer, Source: "api", ReceivedAt: at,
 		Body: &event.CustomerEvent_PermitRelease{PermitRelease: rel}}
 	pe, err := g.ask(ctx, ce, func(r *event.ReplyTo) { rel.ReplyTo = r })

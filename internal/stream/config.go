@@ -50,10 +50,13 @@ type Config struct {
 	Kafka         []kgo.Opt               // seed brokers, TLS, SASL; required
 	DataDir       string                  // the store is made under DataDir/state/<name>; required
 	InstanceID    string                  // static member of the group and half of the transactional ID; default: made once and kept in DataDir
+	Boot          string                  // ends the transactional ID: a name of this start of the process, for a broker that dies with it (see docs/architecture.md); default: none
 	Partitions    int32                   // what the inputs must have; default: what they have
 	Replication   int16                   // of the changelog; default: the broker's own
 	MaxPoll       int                     // records a transaction takes at most; default 50,000
-	CacheEntries  int                     // decoded states kept in memory, over all partitions; default 200,000
+	CacheEntries  int                     // states kept in memory, over all partitions; default 200,000
+	Decoded       int                     // of those, how many are kept as the codec decodes them, which takes much more memory; default 20,000
+	Standby       bool                    // follow the changelogs of the partitions other processes own, to take over at once
 	BlockCache    int64                   // bytes of the store's own cache; default 64 MiB
 	MemTable      uint64                  // bytes of the store's write buffer; default 64 MiB
 	Session       time.Duration           // a process silent for so long loses its partitions; default 3 s, raised to 6 s or more if the brokers refuse it
@@ -84,6 +87,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CacheEntries <= 0 {
 		c.CacheEntries = 200_000
+	}
+	if c.Decoded <= 0 {
+		c.Decoded = 20_000
 	}
 	if c.BlockCache <= 0 {
 		c.BlockCache = 64 << 20

@@ -6,7 +6,7 @@ import "time"
 // partition, the timers, the outputs and the time. It is valid only during that call and only on its goroutine.
 type Context[S any] struct{ b Backend[S] }
 
-// Backend holds what a Context shows. The Runner and streamtest.Driver are its two implementations.
+// Backend holds what a Context shows. The Runner and memory.Driver are its two implementations.
 type Backend[S any] interface {
 	Get(key string) (*S, bool, error)
 	Put(key string, s *S) error

@@ -17,6 +17,11 @@
 //     the changelog. TestRequestsFail, TestAnswersLost.
 //   - Two processes under one transactional ID, or one that wakes after its partitions were given away: fenced,
 //     timers too, since a transaction of timers alone commits offsets as well. TestZombieIsFenced.
+//   - The disk full: Status says so, no more records are taken than memory may hold, and work goes on when there is
+//     room again. TestDiskFull.
+//   - Run ends soon after its context does, whatever the group waits for. TestStoppedWhileJoining.
+//   - With Config.Standby a process follows the changelogs of the partitions that others own, so that a large state is
+//     there when its owner dies: only the tail is replayed. TestStandby.
 //   - Partitions move between processes: a process that gets one back replays what others did since, before it
 //     processes. TestRebalance.
 //   - The store lost, older, of another changelog, or older than the changelog's tombstones: replayed, from the

@@ -34,6 +34,9 @@ type entry[S any] struct {
 	rec   uint64 // the record that touched it last
 	dirty bool   // differs from what is committed
 	lent  bool   // dec was handed out in this record and not put since
+
+	queued bool // it stands in the partition's queue of decoded entries
+	again  bool // and was used since
 }
 
 // undo is what an entry was before the record in hand.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,6 +88,65 @@ func TestZombieIsFenced(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.feed(o, 1000, 31)
+	b.check(o)
+}
+
+// The group expels the process in the middle of a transaction: it gives the transaction up and joins again.
+func TestExpelledInATransaction(t *testing.T) {
+	b, o := newBroker(t, 2), newOracle()
+	var h *kfake.FaultHandle
+	def := tallyDef("expelled")
+	process := def.Process
+	held := false
+	def.Process = func(c *Context[tally], r *Record) error {
+		if o := string(r.Value); o == "150" && !held {
+			held = true
+			h = b.c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, TopLevel: true, Count: 1})
+			until(t, "a heartbeat is refused", func() bool { return h.Hits() > 0 })
+		}
+		return process(c, r)
+	}
+	start(t, def, b.config(t.TempDir(), "a"))
+	b.feed(o, 100, 31)
+	b.check(o)
+	b.feed(o, 1000, 31)
+	b.check(o)
+}
+
+// A process that is stopped while it joins the group ends at once, though the group waits for another member.
+func TestStoppedWhileJoining(t *testing.T) {
+	b, o := newBroker(t, 2), newOracle()
+	def := tallyDef("joining")
+	process := def.Process
+	held, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	def.Process = func(c *Context[tally], r *Record) error {
+		if string(r.Value) == "150" {
+			once.Do(func() { close(held); <-release })
+		}
+		return process(c, r)
+	}
+	cfg := b.config(t.TempDir(), "a")
+	cfg.Session = 20 * time.Second // it keeps its membership while it is held up
+	start(t, def, cfg)
+	b.feed(o, 200, 31)
+	<-held
+	var joins atomic.Int64
+	b.c.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		joins.Add(1)
+		b.c.KeepControl()
+		return nil, nil, false
+	})
+	other := start(t, tallyDef("joining"), b.config(t.TempDir(), "b"))
+	until(t, "the other joins", func() bool { return joins.Load() > 0 })
+	began := time.Now()
+	if err := other.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+	close(release)
 	b.check(o)
 }
 

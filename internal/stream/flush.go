@@ -97,16 +97,20 @@ func (p *partition[S]) flushEnd(wait bool) error {
 	return nil
 }
 
-// flushMaybe starts a flush if it is time for one. It is called between transactions.
-func (p *partition[S]) flushMaybe(share int) error {
+// flushMaybe starts a flush if it is time for one. It is called between transactions. Full says that so much is pending
+// that no more may come before the flush under way has ended.
+func (p *partition[S]) flushMaybe(share int) (full bool, err error) {
 	must := p.mustFlush(share)
-	if err := p.flushEnd(must); err != nil {
-		return err
+	if err := p.flushEnd(false); err != nil {
+		return false, err
+	}
+	if must && p.flushDone != nil {
+		return true, nil
 	}
 	if p.flushDone == nil && (len(p.pend) > 0 || len(p.stale) > 0) && (must || time.Since(p.flushed) > flushTime) {
 		p.flush()
 	}
-	return nil
+	return false, nil
 }
 
 // flushAll stores everything and waits for it.

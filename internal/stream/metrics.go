@@ -12,7 +12,7 @@ type metrics struct {
 	transactions                                  *prometheus.CounterVec // result: committed, aborted, unknown
 	latency                                       prometheus.Histogram
 	batch                                         prometheus.Histogram
-	remaining, lag, entries                       *prometheus.GaugeVec
+	remaining, standby, lag, entries              *prometheus.GaugeVec
 	ready, bytes                                  prometheus.Gauge
 }
 
@@ -46,6 +46,7 @@ func newMetrics(name string, reg prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(1, 4, 9),
 		}),
 		remaining: gauges("recovery_remaining", "Changelog offsets still to replay."),
+		standby:   gauges("standby_remaining", "Changelog offsets of other processes' partitions that the standby has not followed yet."),
 		lag:       gauges("lag", "Input records not yet processed."),
 		entries:   gauges("state_entries", "Keys with a state."),
 		ready: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -61,7 +62,7 @@ func newMetrics(name string, reg prometheus.Registerer) (*metrics, error) {
 	return m, errors.Join(
 		register(reg, &m.records), register(reg, &m.recovered), register(reg, &m.timers), register(reg, &m.rejected),
 		register(reg, &m.outputs), register(reg, &m.transactions), register(reg, &m.latency), register(reg, &m.batch),
-		register(reg, &m.remaining), register(reg, &m.lag), register(reg, &m.entries), register(reg, &m.ready),
+		register(reg, &m.remaining), register(reg, &m.standby), register(reg, &m.lag), register(reg, &m.entries), register(reg, &m.ready),
 		register(reg, &m.bytes),
 	)
 }

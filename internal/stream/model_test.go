@@ -189,7 +189,7 @@ func TestPartitionAgainstModel(t *testing.T) {
 		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 5).Draw(rt, "step") {
 			case 0: // a flush may begin, and go on during the next transactions
-				if err := m.p.flushMaybe(1); err != nil {
+				if _, err := m.p.flushMaybe(1); err != nil {
 					rt.Fatal(err)
 				}
 			case 1: // memory is lost after everything is stored

@@ -81,6 +81,7 @@ func (p *partition[S]) sentState(r *kgo.Record, err error) {
 func (p *partition[S]) commit() {
 	p.meta.offset = max(p.meta.offset, p.next.Load())
 	for _, e := range p.touched {
+		p.dec.use(e)
 		if !e.dirty {
 			continue
 		}
@@ -103,6 +104,7 @@ func (p *partition[S]) commit() {
 		}
 	}
 	p.due = p.dueNext
+	p.dec.trim()
 	p.finish()
 	p.mem.reset()
 	p.slab, p.slabN = 0, 0
@@ -155,7 +157,7 @@ func (p *partition[S]) finish() {
 
 func (p *partition[S]) deadLetter(rec *Record, reason, pointer string) error {
 	return p.dead(&event.DeadLetter{
-		Reason: reason, Pointer: pointer, Raw: rec.Value, Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset,
+		Reason: reason, Pointer: pointer, Raw: rec.Value, Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Key: string(rec.Key),
 	})
 }
 

@@ -21,6 +21,7 @@ type partition[S any] struct {
 
 	cache *simplelru.LRU[string, *entry[S]]
 	spill map[string]*entry[S] // evicted from cache and still needed: touched in this transaction, or not stored
+	dec   decoded[S]
 
 	txn     uint64
 	rec     uint64

@@ -19,6 +19,8 @@ type recovery[S any] struct {
 	cl     *kgo.Client
 	layout layout
 	leader int32
+
+	follows bool // a standby: only what is committed, and nobody's transaction is ended
 }
 
 // recoverUntilDone retries with back-off until the partition is recovered or ctx is done.
@@ -86,7 +88,9 @@ func (c *recovery[S]) run(ctx context.Context) (records int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if stable < end {
+	if c.follows {
+		end = stable
+	} else if stable < end {
 		c.fenceOthers(ctx)
 	}
 	c.p.fence()
@@ -150,6 +154,10 @@ func (c *recovery[S]) start(low, end int64) (m meta, full bool, err error) {
 func (c *recovery[S]) progress(from, at, end int64) {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
+	if c.follows {
+		c.r.metrics.standby.WithLabelValues(label(c.p.id)).Set(float64(max(end-at, 0)))
+		return
+	}
 	c.p.recovered, c.p.remaining = at-from, max(end-at, 0)
 	c.r.metrics.remaining.WithLabelValues(label(c.p.id)).Set(float64(c.p.remaining))
 }
@@ -181,7 +189,9 @@ func (c *recovery[S]) replay(ctx context.Context, m *meta, end int64, full bool)
 			return n, err
 		}
 		n += int64(len(fp.Records))
-		c.r.metrics.recovered.Add(float64(len(fp.Records)))
+		if !c.follows {
+			c.r.metrics.recovered.Add(float64(len(fp.Records)))
+		}
 		c.progress(from, m.offset, end)
 	}
 	return n, nil

@@ -36,7 +36,8 @@ type Runner[S any] struct {
 
 	onCommit func(records int) // tests watch commits
 
-	slots *semaphore.Weighted // recoveries at a time
+	slots   *semaphore.Weighted // recoveries at a time
+	writers writers
 
 	mu      sync.Mutex
 	parts   map[int32]*partition[S]
@@ -104,6 +105,9 @@ func (r *Runner[S]) status() Status {
 		s.Partitions = append(s.Partitions, ps)
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStatus) int { return int(a.Partition - b.Partition) })
+	if err := r.store.failing(); err != nil {
+		s.Ready, s.Detail = false, fmt.Sprintf("the state store can't write: %v", err)
+	}
 	if s.Ready {
 		s.Detail = ""
 	}
@@ -141,10 +145,16 @@ func (r *Runner[S]) Run(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", r.def.Name, err)
 		}
 	}
-	r.txnID = Group(r.def.Name) + "." + r.instance
-	if r.store, err = openStore(filepath.Join(r.dir, "db"), r.cfg); err != nil {
+	if r.txnID = Group(r.def.Name) + "." + r.instance; r.cfg.Boot != "" {
+		r.txnID += "." + r.cfg.Boot
+	}
+	st, err := openStore(filepath.Join(r.dir, "db"), r.cfg)
+	if err != nil {
 		return fmt.Errorf("%s: %w", r.def.Name, err)
 	}
+	r.mu.Lock()
+	r.store = st
+	r.mu.Unlock()
 	defer func() {
 		if cerr := r.store.close(); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("%s: close the state store: %w", r.def.Name, cerr))

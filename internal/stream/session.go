@@ -22,6 +22,7 @@ type session[S any] struct {
 	cl     *kgo.Client
 	layout layout
 	ctx    context.Context // ends with the session
+	conns  conns
 	wg     sync.WaitGroup
 
 	mu          sync.Mutex
@@ -53,6 +54,9 @@ func (r *Runner[S]) session(ctx context.Context) error {
 		return fmt.Errorf("take over transactional ID %s: %w", r.txnID, err)
 	}
 	s.wg.Go(s.watch)
+	if r.cfg.Standby {
+		s.wg.Go(s.standby)
+	}
 	return s.loop()
 }
 
@@ -85,6 +89,7 @@ func (s *session[S]) open() error {
 		kgo.RetryBackoffFn(func(n int) time.Duration { return min(10*time.Millisecond<<min(n, 10), time.Second) }),
 		kgo.RecordPartitioner(placement()),
 		kgo.WithLogger(clientLog{r.log}),
+		kgo.WithHooks(&s.conns),
 	)
 	var err error
 	if s.gts, err = kgo.NewGroupTransactSession(opts...); err != nil {
@@ -111,7 +116,9 @@ func (s *session[S]) close(ctx context.Context, cancel context.CancelFunc) {
 		}
 	}
 	s.r.mu.Unlock()
+	patience := time.AfterFunc(time.Second, s.conns.cut)
 	s.gts.CloseAllowingRebalance()
+	patience.Stop()
 	s.wg.Wait()
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
@@ -178,10 +185,15 @@ func (s *session[S]) take(cl *kgo.Client, got map[string][]int32) (added []*part
 			if before != nil { // the partition was here before: nothing of that time may write to the store any more
 				<-before
 			}
+			back, err := r.writers.take(ctx, p.id)
+			if err != nil {
+				return
+			}
+			defer back()
 			if err := r.slots.Acquire(ctx, 1); err != nil {
 				return
 			}
-			err := r.recoverUntilDone(ctx, p, s.layout)
+			err = r.recoverUntilDone(ctx, p, s.layout)
 			r.slots.Release(1)
 			if err != nil {
 				return
@@ -233,6 +245,7 @@ func (r *Runner[S]) drop(id int32) {
 func (r *Runner[S]) shareCache() {
 	for _, p := range r.parts {
 		p.cache.Resize(max(r.cfg.CacheEntries/len(r.parts), 1))
+		p.dec.most = max(r.cfg.Decoded/len(r.parts), 1)
 	}
 }
 
@@ -284,13 +297,20 @@ func (s *session[S]) loop() error {
 		if err := s.settle(); err != nil {
 			return err
 		}
-		if err := s.store(); err != nil {
+		full, err := s.store()
+		if err != nil {
 			return err
+		}
+		if full { // the disk can't keep up: no more records until it can
+			if pause(s.ctx, 2*time.Millisecond) != nil {
+				return nil
+			}
+			continue
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, s.wait())
 		fetches := s.gts.PollRecords(ctx, s.r.cfg.MaxPoll)
 		cancel()
-		err := s.step(fetches)
+		err = s.step(fetches)
 		s.gts.AllowRebalance()
 		if err != nil {
 			return err
@@ -299,19 +319,21 @@ func (s *session[S]) loop() error {
 	return nil
 }
 
-// store flushes what is due to be flushed.
-func (s *session[S]) store() error {
+// store flushes what is due to be flushed; full says that the next records have to wait for the disk.
+func (s *session[S]) store() (full bool, err error) {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
 	for _, p := range s.r.parts {
 		if !p.ready {
 			continue
 		}
-		if err := p.flushMaybe(max(flushKeys/len(s.r.parts), 1)); err != nil {
-			return err
+		waits, err := p.flushMaybe(max(flushKeys/len(s.r.parts), 1))
+		if err != nil {
+			return false, err
 		}
+		full = full || waits
 	}
-	return nil
+	return full, nil
 }
 
 // settle takes note of partitions that were taken between transactions. The group session would abort the next

@@ -9,6 +9,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -22,7 +24,34 @@ import (
 //	                           moved; an index entry counts only if the state names the same time.
 //	0xffffffff 'm'          -> form of the store and number of partitions
 type store struct {
-	db *pebble.DB
+	db     *pebble.DB
+	failed atomic.Pointer[error] // of the last attempt to write in the background; nil = it succeeded
+}
+
+// failing says why the store can't write, if it can't.
+func (s *store) failing() error {
+	if s == nil {
+		return nil
+	}
+	if err := s.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// listener notes whether what is written in the background comes to the disk. Pebble tries again at once, for ever.
+func (s *store) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			s.failed.Store(&err)
+			time.Sleep(20 * time.Millisecond)
+		},
+		FlushEnd: func(i pebble.FlushInfo) {
+			if i.Err == nil {
+				s.failed.Store(nil)
+			}
+		},
+	}
 }
 
 // storeError is a failure of the disk, never the fault of a record.
@@ -52,6 +81,7 @@ func openStore(dir string, cfg Config) (*store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
+	s := &store{}
 	cache := pebble.NewCache(cfg.BlockCache)
 	defer cache.Unref()
 	opts := &pebble.Options{
@@ -63,6 +93,7 @@ func openStore(dir string, cfg Config) (*store, error) {
 		DisableWAL:                  true, // the changelog is the log: a crash costs the replay of at most a few write buffers
 		MaxOpenFiles:                512,
 		Logger:                      pebbleLog{cfg.Logger},
+		EventListener:               s.listener(),
 		FormatMajorVersion:          pebble.FormatNewest,
 	}
 	for i := range opts.Levels {
@@ -73,7 +104,8 @@ func openStore(dir string, cfg Config) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state store in %s (is another process using it?): %w", dir, err)
 	}
-	return &store{db: db}, nil
+	s.db = db
+	return s, nil
 }
 
 func (s *store) close() error {

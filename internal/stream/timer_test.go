@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // clockAt is a clock the test moves.
@@ -46,13 +48,14 @@ func TestTimersOutlive(t *testing.T) {
 			base := time.Now().Add(time.Hour).UnixMilli()
 			clock := &clockAt{}
 			clock.ms.Store(base)
+			var taken atomic.Int64
 			run := func() *running {
 				if lose {
 					dir = t.TempDir()
 				}
 				cfg := b.config(dir, "a")
 				cfg.Clock, cfg.Tick = clock.now, 20*time.Millisecond
-				return start(t, alarmDef("alarm"), cfg)
+				return start(t, alarmDef("alarm"), cfg, func(r *Runner[tally]) { r.onCommit = func(n int) { taken.Add(int64(n)) } })
 			}
 			var want []string
 			for i := range 40 {
@@ -83,7 +86,7 @@ func TestTimersOutlive(t *testing.T) {
 				if len(got) != due {
 					t.Fatalf("after %d s %d timers fired, want %d: %v", seconds, len(got), due, got)
 				}
-				until(t, "all is processed", func() bool { s := r.Status(); return s.Ready && s.Lag == 0 })
+				until(t, "all is processed", func() bool { s := r.Status(); return s.Ready && s.Lag == 0 && taken.Load() == 90 })
 				if err := r.stop(); err != nil {
 					t.Fatal(err)
 				}
@@ -120,5 +123,28 @@ func TestClockStepsBack(t *testing.T) {
 			t.Fatalf("stream time %d after %d (%v)", now, last, err)
 		}
 		last = now
+	}
+}
+
+// The very first session makes the changelog, and its timers are committed like those of any other.
+func TestTimerOfTheFirstSession(t *testing.T) {
+	b := newBroker(t, 1)
+	clock := &clockAt{}
+	base := time.Now().Add(time.Hour).UnixMilli()
+	clock.ms.Store(base)
+	cfg := b.config(t.TempDir(), "a")
+	cfg.Clock, cfg.Tick = clock.now, 20*time.Millisecond
+	r := start(t, alarmDef("first"), cfg)
+	b.say("k", strconv.FormatInt(base+1000, 10))
+	until(t, "the timer is set", func() bool {
+		s := r.Status()
+		return s.Ready && len(s.Partitions) == 1 && s.Lag == 0 && testutil.ToFloat64(metricsOf(r).records) == 1
+	})
+	clock.ms.Store(base + 2000)
+	b.read(outTopic, 1)
+	for _, how := range []string{"aborted", "unknown"} {
+		if n := testutil.ToFloat64(metricsOf(r).transactions.WithLabelValues(how)); n > 0 {
+			t.Errorf("%v transactions %s", n, how)
+		}
 	}
 }

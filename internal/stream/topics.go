@@ -55,10 +55,11 @@ func (r *Runner[S]) prepare(ctx context.Context, cl *kgo.Client) (layout, error)
 		if err := r.makeChangelog(ctx, cl, n); err != nil {
 			return layout{}, err
 		}
-		if topics, err = describe(ctx, cl, []string{r.changelog}); err != nil {
+		made, err := describe(ctx, cl, []string{r.changelog})
+		if err != nil {
 			return layout{}, err
 		}
-		if log, ok = topics[r.changelog]; !ok {
+		if log, ok = made[r.changelog]; !ok {
 			return layout{}, fmt.Errorf("%s was made but isn't there yet", r.changelog)
 		}
 	}

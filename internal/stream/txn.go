@@ -54,7 +54,7 @@ func (s *session[S]) step(fetches kgo.Fetches) error {
 	if err != nil {
 		return s.abort(parts, err)
 	}
-	committed, err := s.gts.End(s.r.txnCtx, kgo.TryCommit)
+	committed, err := s.commit()
 	if !committed {
 		// It may be committed all the same: the answer may have been lost. The next session finds out.
 		s.discard(parts)
@@ -65,6 +65,14 @@ func (s *session[S]) step(fetches kgo.Fetches) error {
 		return fmt.Errorf("commit a transaction: %w", err)
 	}
 	return s.apply(parts, records, began)
+}
+
+// commit ends the transaction. It is bounded in time: if the group has expelled this member, the client waits for a
+// heartbeat that its own group loop, which waits for the end of this transaction, never sends.
+func (s *session[S]) commit() (bool, error) {
+	ctx, cancel := context.WithTimeout(s.r.txnCtx, 2*s.r.timeout)
+	defer cancel()
+	return s.gts.End(ctx, kgo.TryCommit)
 }
 
 // collect sorts a poll's records by partition and adds partitions with timers that are due. Stray is true if there

@@ -11,7 +11,7 @@ import (
 
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/stream"
-	"github.com/ringfence/ringfence/internal/stream/streamtest"
+	"github.com/ringfence/ringfence/internal/stream/memory"
 )
 
 var states = []string{"available", "talking", "wrap_up", "break", "logged_out"}
@@ -57,7 +57,7 @@ func TestIntervals(t *testing.T) {
 			seen[at] = true
 			ts = append(ts, &event.AgentState{EventId: fmt.Sprint(i), AgentId: "a", At: at, State: rapid.SampledFrom(states).Draw(t, "state")})
 		}
-		d := streamtest.New(New(Options{Timeout: timeout, Zone: zone}))
+		d := memory.New(New(Options{Timeout: timeout, Zone: zone}))
 		for _, i := range rapid.Permutation(seq(len(ts))).Draw(t, "order") {
 			for range 2 { // each twice
 				v, err := (&event.AgentEvent{Body: &event.AgentEvent_State{State: ts[i]}}).MarshalVT()

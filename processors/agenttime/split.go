@@ -6,28 +6,26 @@ import (
 	"github.com/ringfence/ringfence/event"
 )
 
-// Intervals of an agent's transitions, which are sorted and one an instant. Time logged out is no interval.
-func Intervals(transitions []*event.AgentState, timeout time.Duration, zone *time.Location) []*event.AgentInterval {
-	var out []*event.AgentInterval
-	for i, t := range transitions {
-		if t.State == "logged_out" {
-			continue
+// pieces appends the intervals of a transition's state: until the next one, at most the time-out, cut at midnight. Time
+// logged out is no interval.
+func pieces(out []*event.AgentInterval, t, next *event.AgentState, timeout time.Duration, zone *time.Location) []*event.AgentInterval {
+	if t.State == "logged_out" {
+		return out
+	}
+	end, open, timedOut := t.At+timeout.Milliseconds(), true, false
+	if next != nil {
+		open = false
+		if next.At <= end {
+			end = next.At
+		} else {
+			timedOut = true
 		}
-		end, open, timedOut := t.At+timeout.Milliseconds(), true, false
-		if i+1 < len(transitions) {
-			open = false
-			if next := transitions[i+1].At; next <= end {
-				end = next
-			} else {
-				timedOut = true
-			}
-		}
-		for start := t.At; start < end; {
-			cut := min(end, nextMidnight(start, zone))
-			out = append(out, &event.AgentInterval{AgentId: t.AgentId, State: t.State, StartAt: start, EndAt: cut, Reason: t.Reason, TeamId: t.TeamId,
-				PartnerId: t.PartnerId, CampaignId: t.CampaignId, CallId: t.CallId, Open: open, TimedOut: timedOut})
-			start = cut
-		}
+	}
+	for start := t.At; start < end; {
+		cut := min(end, nextMidnight(start, zone))
+		out = append(out, &event.AgentInterval{AgentId: t.AgentId, State: t.State, StartAt: start, EndAt: cut, Reason: t.Reason, TeamId: t.TeamId,
+			PartnerId: t.PartnerId, CampaignId: t.CampaignId, CallId: t.CallId, Open: open, TimedOut: timedOut})
+		start = cut
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package contactcap
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/ringfence/ringfence/event"
@@ -13,25 +14,32 @@ func (t *turn) call(c *event.Call) error {
 	if at == 0 {
 		at = c.UpdatedAt
 	}
-	if t.s.call(c.CallId) == nil {
+	cs, err := t.whole(c.CallId)
+	if err != nil {
+		return err
+	}
+	if cs == nil {
 		if moved, err := t.elsewhere(at); moved || err != nil {
 			return err
 		}
 	}
-	if !t.s.once(t.ce.EventId) {
-		return nil
+	if seen, err := t.seenCall(t.ce.EventId); seen || err != nil {
+		return err
 	}
 	t.dirty = true
 	c.CustomerId = t.key
 	if t.ce.NumberHash != "" {
 		c.NumberHash, c.FieldsSet = t.ce.NumberHash, c.FieldsSet|1<<40
 	}
-	cs := t.s.call(c.CallId)
 	switch {
 	case cs != nil:
-		agent := cs.Call.AgentId
-		if !merge(cs, c) {
-			return nil
+		agent, stood, was := cs.Call.AgentId, cs.Call.StartedAt, entryOf(cs)
+		saw(cs, t.ce.EventId)
+		cs.TouchedAt = t.c.Now().UnixMilli()
+		changed := merge(cs, c)
+		t.s.replace(was, entryOf(cs))
+		if !changed {
+			return t.keep(cs, true)
 		}
 		if agent != "" && cs.Call.AgentId != agent {
 			gone := cs.Call.CloneVT()
@@ -40,9 +48,11 @@ func (t *turn) call(c *event.Call) error {
 				return err
 			}
 		}
-		slices.SortStableFunc(t.s.Calls, func(a, b *event.CallState) int { return int(min(1, max(-1, a.Call.StartedAt-b.Call.StartedAt))) })
-		return t.fact(cs, cs.Call, false, false)
-	case c.FieldsSet&(1<<fieldStarted) == 0:
+		if err := errors.Join(t.fact(cs, cs.Call, false, false, stood), t.keep(cs, true)); err != nil {
+			return err
+		}
+		return t.reattribute()
+	case c.FieldsSet&wholeCall != wholeCall:
 		b, err := t.ce.MarshalVT()
 		if err != nil {
 			return err
@@ -51,14 +61,27 @@ func (t *turn) call(c *event.Call) error {
 		return nil
 	}
 	cs = &event.CallState{Call: c, EventId: t.ce.EventId, BaseAt: c.UpdatedAt, ByNumber: t.ce.ByNumber}
+	saw(cs, t.ce.EventId)
+	return t.newCall(cs)
+}
+
+// newCall counts a call that is not known here.
+func (t *turn) newCall(cs *event.CallState) error {
+	c := cs.Call
+	cs.TouchedAt = t.c.Now().UnixMilli()
 	if c.Direction == "" {
 		c.Direction = "outbound"
 	}
 	if err := t.verdict(cs); err != nil {
 		return err
 	}
-	t.s.addCall(cs)
-	if err := t.fact(cs, c, true, false); err != nil {
+	e := entryOf(cs)
+	known := t.s.knows(e.Tag)
+	t.s.addCall(e)
+	if err := errors.Join(t.fact(cs, c, true, false), t.keep(cs, known)); err != nil {
+		return err
+	}
+	if err := t.reattribute(); err != nil {
 		return err
 	}
 	return t.catchUp(c.CallId)
@@ -66,18 +89,21 @@ func (t *turn) call(c *event.Call) error {
 
 // catchUp applies the updates that came before their call.
 func (t *turn) catchUp(callID string) error {
-	waiting := t.s.WaitingUpdates
-	t.s.WaitingUpdates = nil
-	for _, b := range waiting {
+	var come []*event.CustomerEvent
+	waiting := t.s.WaitingUpdates[:0]
+	for _, b := range t.s.WaitingUpdates {
 		ce := &event.CustomerEvent{}
 		if err := ce.UnmarshalVT(b); err != nil {
 			return err
 		}
-		if ce.GetCall().GetCallId() != callID {
-			t.s.WaitingUpdates = append(t.s.WaitingUpdates, b)
-			continue
+		if ce.GetCall().GetCallId() == callID {
+			come = append(come, ce)
+		} else {
+			waiting = append(waiting, b)
 		}
-		t.s.Seen = slices.DeleteFunc(t.s.Seen, func(h uint64) bool { return h == hashID(ce.EventId) })
+	}
+	t.s.WaitingUpdates = waiting
+	for _, ce := range come {
 		was := t.ce
 		t.ce = ce
 		err := t.call(ce.GetCall())
@@ -100,17 +126,17 @@ func (t *turn) verdict(cs *event.CallState) error {
 	cs.Policy, cs.Verdict = p.Ref(), "permitted"
 	reason := ""
 	if c.PermitId != "" {
-		ps := t.s.permit(c.PermitId)
+		ps := t.s.permit(t.key, c.PermitId)
 		switch {
 		case ps == nil:
 			reason = "PERMIT-UNKNOWN"
-		case ps.State == "released":
+		case ps.Over == permitReleased:
 			reason = "PERMIT-RELEASED"
-		case ps.State == "used" && ps.CallId != c.CallId:
+		case ps.Over == permitUsed && ps.CallHash != hashID(c.CallId):
 			reason = "PERMIT-USED"
 		default:
-			ps.State, ps.CallId = "used", c.CallId
-			if err := t.status(ps, "used", c.StartedAt); err != nil {
+			ps.Over, ps.CallHash = permitUsed, hashID(c.CallId)
+			if err := t.status(ps, "used", c.StartedAt, c.CallId); err != nil {
 				return err
 			}
 			if c.StartedAt < ps.ExpiresAt {
@@ -119,7 +145,7 @@ func (t *turn) verdict(cs *event.CallState) error {
 			reason = "PERMIT-EXPIRED"
 		}
 	}
-	d := Decide(t.s.history(cs), p, Request{At: c.StartedAt, Purpose: c.Purpose, Products: c.Products, Campaign: c.CampaignId, PartnerID: c.PartnerId,
+	d := Decide(t.s.history(), p, Request{At: c.StartedAt, Purpose: c.Purpose, Products: c.Products, Campaign: c.CampaignId, PartnerID: c.PartnerId,
 		CallerID: c.CallerId, InboundNumber: c.InboundNumber, Recording: true, NumberHash: c.NumberHash})
 	if reason != "" && reason != "PERMIT-UNKNOWN" {
 		cs.Violations = append(cs.Violations, reason)
@@ -136,13 +162,15 @@ func (t *turn) verdict(cs *event.CallState) error {
 }
 
 // fact emits the call as it is known now, under its agent.
-func (t *turn) fact(cs *event.CallState, c *event.Call, first, retracted bool) error {
+func (t *turn) fact(cs *event.CallState, c *event.Call, first, retracted bool, stood ...int64) error {
 	cs.Revision = max(cs.Revision+1, uint64(t.c.Now().UnixMilli())<<8)
 	c.CustomerId = t.key
 	f := &event.CallFact{Call: c, CustomerHash: t.CustomerHash(t.key), CapVerdict: cs.Verdict, Violations: cs.Violations, Policy: cs.Policy,
-		Revision: cs.Revision, ReceivedAt: t.ce.ReceivedAt, Source: t.ce.Source, First: first, Retracted: retracted}
-	for _, o := range t.s.Calls {
-		if o.Call.Direction != "inbound" && o.Call.StartedAt <= c.StartedAt {
+		Revision: cs.Revision, ReceivedAt: t.ce.ReceivedAt, Source: t.ce.Source, First: first, Retracted: retracted,
+		MovedFrom: slices.DeleteFunc(stood, func(at int64) bool { return at == c.StartedAt })}
+	f.AttemptNo = int64(t.s.Forgotten)
+	for i := range t.s.Calls {
+		if o := &t.s.Calls[i]; !o.Inbound && o.At <= c.StartedAt {
 			f.AttemptNo++
 		}
 	}
@@ -155,112 +183,5 @@ func (t *turn) fact(cs *event.CallState, c *event.Call, first, retracted bool) e
 		key = t.key
 	}
 	t.c.Emit(stream.Output{Topic: event.TopicCallFacts, Key: []byte(key), Value: v})
-	return nil
-}
-
-// complaint counts an event of a complaint and says whom it is about.
-func (t *turn) complaint(c *event.Complaint) error {
-	if moved, err := t.elsewhere(c.At); moved || err != nil {
-		return err
-	}
-	if !t.s.once(t.ce.EventId) {
-		return nil
-	}
-	t.dirty = true
-	i := slices.IndexFunc(t.s.Complaints, func(x *event.ComplaintState) bool { return x.Complaint.ComplaintId == c.ComplaintId })
-	first := i < 0
-	if first {
-		t.s.Complaints = append(t.s.Complaints, &event.ComplaintState{Complaint: &event.Complaint{ComplaintId: c.ComplaintId}, FirstAt: c.At,
-			FirstEventId: t.ce.EventId, ByNumber: t.ce.ByNumber, NumberHash: t.ce.NumberHash})
-		i = len(t.s.Complaints) - 1
-	}
-	cs := t.s.Complaints[i]
-	overlay(cs.Complaint, c)
-	if c.At < cs.FirstAt {
-		cs.FirstAt, cs.FirstEventId = c.At, t.ce.EventId
-	}
-	if (c.Event == "upheld" || c.Event == "rejected" || c.Event == "reopened") && c.At >= cs.VerdictAt {
-		cs.VerdictAt, cs.Rejected = c.At, c.Event == "rejected"
-	}
-	if c.Severity == "serious" && (cs.SeriousAt == 0 || c.At < cs.SeriousAt) {
-		cs.SeriousAt = c.At
-	}
-	return t.complaintFact(cs, c, first)
-}
-
-// overlay puts what an event says over what earlier ones said.
-func overlay(into, from *event.Complaint) {
-	text := func(a *string, b string) {
-		if b != "" {
-			*a = b
-		}
-	}
-	text(&into.CallId, from.CallId)
-	text(&into.CampaignId, from.CampaignId)
-	text(&into.AgentId, from.AgentId)
-	text(&into.PartnerId, from.PartnerId)
-	text(&into.Channel, from.Channel)
-	text(&into.Category, from.Category)
-	text(&into.Cause, from.Cause)
-	text(&into.SubCause, from.SubCause)
-	text(&into.Level, from.Level)
-	text(&into.Severity, from.Severity)
-	text(&into.Handling, from.Handling)
-	text(&into.Owner, from.Owner)
-	text(&into.Note, from.Note)
-	if len(from.Products) > 0 {
-		into.Products = from.Products
-	}
-}
-
-// complaintFact attributes: by the complaint's own fields first, then by its call, then by the customer's last
-// outbound call within the window before it (K-35).
-func (t *turn) complaintFact(cs *event.ComplaintState, e *event.Complaint, first bool) error {
-	out := cs.Complaint.CloneVT()
-	out.Event, out.At, out.CustomerId, out.NumberHash = e.Event, e.At, t.key, cs.NumberHash
-	f := &event.ComplaintFact{Complaint: out, EventId: t.ce.EventId, CustomerHash: t.CustomerHash(t.key), First: first, ReceivedAt: t.ce.ReceivedAt, AttributedBy: "none"}
-	if out.CampaignId != "" || out.AgentId != "" {
-		f.AttributedBy = "own"
-	}
-	var about *event.Call
-	by := ""
-	if out.CallId != "" {
-		if c := t.s.call(out.CallId); c != nil {
-			about, by = c.Call, "call_id"
-		}
-	}
-	if about == nil && out.CallId == "" {
-		for _, c := range t.s.Calls {
-			if c.Call.Direction != "inbound" && c.Call.StartedAt <= cs.FirstAt && c.Call.StartedAt+t.AttributionWindow.Milliseconds() > cs.FirstAt {
-				about, by = c.Call, "last_call"
-			}
-		}
-	}
-	if about != nil {
-		if f.AttributedBy == "none" {
-			f.AttributedBy = by
-		}
-		f.AttributedCallId = about.CallId
-		fill := func(a *string, b string) {
-			if *a == "" {
-				*a = b
-			}
-		}
-		fill(&out.CampaignId, about.CampaignId)
-		fill(&out.AgentId, about.AgentId)
-		fill(&out.PartnerId, about.PartnerId)
-		if out.AgentId == about.AgentId {
-			f.TeamId = about.TeamId
-		}
-		if len(out.Products) == 0 {
-			out.Products = about.Products
-		}
-	}
-	f.Unattributed = about != nil && about.Direction == "inbound" || out.CampaignId == "" && out.AgentId == ""
-	v, err := f.MarshalVT()
-	if err != nil {
-		return err
-	}
-	t.c.Emit(stream.Output{Topic: event.TopicComplaintFacts, Key: []byte(out.CampaignId), Value: v})
 	return nil
 }

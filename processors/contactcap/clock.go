@@ -82,13 +82,57 @@ func add(ms int64, s policy.Span, loc *time.Location) int64 {
 	}
 	local := localOf(ms, loc)
 	day := floorDiv(local, dayMS)
-	t := time.Unix(day*86400, 0).UTC()
-	y, m, d := t.Date()
-	first := time.Date(y, m+time.Month(s.Months), 1, 0, 0, 0, 0, time.UTC)
-	last := first.AddDate(0, 1, -1).Day()
-	target := first.AddDate(0, 0, min(d, last)-1).Unix() / 86400
-	at, _, _ := instantOf(target*dayMS+(local-day*dayMS), loc)
+	y, m, d := dateOf(day)
+	months := int64(m) - 1 + int64(s.Months)
+	y, m = y+floorDiv(months, 12), int(months-12*floorDiv(months, 12))+1
+	at, _, _ := instantOf(dayOf(y, m, min(d, lastDay(y, m)))*dayMS+(local-day*dayMS), loc)
 	return at
+}
+
+// longest is more than a span can last in any zone; shortest is less.
+func longest(s policy.Span) int64 {
+	return s.MS + int64(s.Months)*31*dayMS + min(int64(s.Months), 1)*2*dayMS
+}
+
+func shortest(s policy.Span) int64 {
+	return s.MS + int64(s.Months)*28*dayMS - min(int64(s.Months), 1)*2*dayMS
+}
+
+// dateOf is the date of a day counted from 1970, by the proleptic Gregorian calendar: years run from March, so that the leap
+// day comes last.
+func dateOf(day int64) (y int64, m, d int) {
+	day += 719_468 // 1 March 0000
+	era := floorDiv(day, 146_097)
+	doe := day - era*146_097
+	yoe := (doe - doe/1460 + doe/36_524 - doe/146_096) / 365
+	doy := doe - (365*yoe + yoe/4 - yoe/100)
+	mp := (5*doy + 2) / 153
+	y, m, d = yoe+era*400, int(mp)+3, int(doy-(153*mp+2)/5)+1
+	if m > 12 {
+		y, m = y+1, m-12
+	}
+	return y, m, d
+}
+
+// dayOf is dateOf the other way round.
+func dayOf(y int64, m, d int) int64 {
+	mp := int64(m) - 3
+	if mp < 0 {
+		y, mp = y-1, mp+12
+	}
+	era := floorDiv(y, 400)
+	yoe := y - era*400
+	return era*146_097 + yoe*365 + yoe/4 - yoe/100 + (153*mp+2)/5 + int64(d) - 1 - 719_468
+}
+
+func lastDay(y int64, m int) int {
+	if m == 2 {
+		if y%4 == 0 && (y%100 != 0 || y%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 30 + (m+m/8)%2
 }
 
 // period is the calendar period that holds an instant: its first moment and that of the next one.

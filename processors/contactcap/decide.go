@@ -3,6 +3,7 @@ package contactcap
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,29 +41,33 @@ type verdict struct {
 	used     int64
 	limit    int64
 	evidence []Evidence
-	detail   string
 }
 
 // Decide answers a request over a history. It is pure: no clock, no I/O; the same arguments give the same answer.
 func Decide(h *History, p *policy.Policy, req Request) Decision {
-	var zones zoneCache
-	v := look(h, p, &req, req.At, &zones)
+	v := look(h, p, &req, req.At)
 	d := Decision{Permit: true, Zone: v.zone}
+	earliest, never := req.At, false
 	for _, r := range p.Rules {
 		x := v.judge(r, false)
 		if !x.deny {
 			continue
 		}
 		d.Permit = false
-		den := Denial{Rule: r.ID, Detail: x.detail}
+		den := Denial{Rule: r.ID, Detail: v.detail(r, &x)}
 		if x.counted {
 			den.Used, den.Limit = &x.used, &x.limit
 		}
-		den.NextAllowedAt, _ = next(h, p, &req, []*policy.Rule{r}, &zones)
+		ok := false
+		if den.NextAllowedAt, ok = next(h, p, &req, []*policy.Rule{r}, req.At); ok {
+			earliest = max(earliest, den.NextAllowedAt)
+		} else {
+			never = true
+		}
 		d.DeniedBy = append(d.DeniedBy, den)
 	}
-	if !d.Permit {
-		d.NextAllowedAt, _ = next(h, p, &req, p.Rules, &zones)
+	if !d.Permit && !never { // what one rule never allows is never allowed
+		d.NextAllowedAt, _ = next(h, p, &req, p.Rules, earliest)
 	}
 	return d
 }
@@ -85,11 +90,13 @@ func (v *view) judge(r *policy.Rule, evidence bool) verdict {
 		}
 		x.used = max(x.used, 0)
 		x.deny = x.used >= x.limit
-		x.detail = countText(r, x.used)
 	case policy.Gap:
 		var until int64
 		for _, product := range scope(r, products) {
 			v.each(r, product, func(e Evidence) {
+				if !evidence && e.At+longest(r.Gap) <= v.now {
+					return // passed long ago
+				}
 				if end := add(e.At, r.Gap, v.zone); end > until {
 					until = end
 					if evidence {
@@ -99,28 +106,41 @@ func (v *view) judge(r *policy.Rule, evidence bool) verdict {
 			})
 		}
 		x.deny = v.now < until
-		x.detail = fmt.Sprintf("%s must pass since the last %s", spanText(r.Gap), eventText(&r.Event))
 	case policy.Hours:
 		x.deny = !opens(r, v.now, v.zone)
-		x.detail = "calling hours are " + hoursText(r) + " of the customer's time (" + v.zone.String() + ")"
 	case policy.List:
 		on, since := v.onList(r.List)
 		x.deny = on
-		x.detail = "the customer is not on the list " + r.List
-		if on {
-			x.detail = "the customer is on the list " + r.List
-			if evidence {
-				x.evidence = []Evidence{since}
-			}
+		if on && evidence {
+			x.evidence = []Evidence{since}
 		}
 	case policy.Require:
-		x.detail = v.lacking(r)
-		x.deny = x.detail != ""
-		if !x.deny {
-			x.detail = "what is required is there"
-		}
+		x.deny = v.lacks(r)
 	}
 	return x
+}
+
+// detail says a verdict in words. It is written only for a verdict that somebody reads.
+func (v *view) detail(r *policy.Rule, x *verdict) string {
+	switch r.Kind {
+	case policy.Limit, policy.NeverAfter:
+		return countText(r, x.used)
+	case policy.Gap:
+		return spanText(r.Gap) + " must pass since the last " + eventText(&r.Event)
+	case policy.Hours:
+		return "calling hours are " + hoursText(r) + " of the customer's time (" + v.zone.String() + ")"
+	case policy.List:
+		if x.deny {
+			return "the customer is on the list " + r.List
+		}
+		return "the customer is not on the list " + r.List
+	case policy.Require:
+		if x.deny {
+			return v.lacking(r)
+		}
+		return "what is required is there"
+	}
+	return ""
 }
 
 // scope is what a rule is checked for: each product, or all at once.
@@ -129,6 +149,18 @@ func scope(r *policy.Rule, products []string) []string {
 		return []string{""}
 	}
 	return products
+}
+
+// holds tells whether a rolling window still holds an event. Most events are so old or so young that the calendar need
+// not be asked.
+func (v *view) holds(r *policy.Rule, at int64) bool {
+	switch span := r.In.Rolling; {
+	case at+shortest(span) > v.now:
+		return true
+	case at+longest(span) <= v.now:
+		return false
+	}
+	return add(at, r.In.Rolling, v.zone) > v.now
 }
 
 func (v *view) count(r *policy.Rule, product string, evidence bool) (int64, []Evidence) {
@@ -146,7 +178,7 @@ func (v *view) count(r *policy.Rule, product string, evidence bool) (int64, []Ev
 		switch {
 		case calendar && (e.At < from || e.At >= until):
 			return
-		case r.Kind == policy.Limit && !calendar && add(e.At, r.In.Rolling, v.zone) <= v.now:
+		case r.Kind == policy.Limit && !calendar && !v.holds(r, e.At):
 			return
 		}
 		n++
@@ -157,29 +189,44 @@ func (v *view) count(r *policy.Rule, product string, evidence bool) (int64, []Ev
 	return n, list
 }
 
-// lacking says what a requirement misses, "" when nothing.
+func (v *view) lacksPlan(r *policy.Rule) bool {
+	return r.NeedPlan && (v.plan == "" || len(r.Plan) > 0 && !slices.Contains(r.Plan, v.plan))
+}
+
+func (v *view) lacksRecording(r *policy.Rule) bool { return r.Recording && !v.req.Recording }
+
+func (v *view) lacksList(r *policy.Rule) bool {
+	if r.OnList == "" {
+		return false
+	}
+	on, _ := v.onList(r.OnList)
+	return !on
+}
+
+func (v *view) lacksCaller(r *policy.Rule) bool {
+	return r.NeedCaller && !callerAllowed(r.CallerIDs, v.req)
+}
+
+// lacks tells whether something that the rule requires is missing.
+func (v *view) lacks(r *policy.Rule) bool {
+	return v.lacksPlan(r) || v.lacksRecording(r) || v.lacksList(r) || v.lacksCaller(r)
+}
+
+// lacking says what a requirement misses.
 func (v *view) lacking(r *policy.Rule) string {
-	if r.NeedPlan && (v.plan == "" || len(r.Plan) > 0 && !slices.Contains(r.Plan, v.plan)) {
-		if v.plan == "" {
-			return "the customer has no plan"
-		}
+	switch {
+	case v.lacksPlan(r) && v.plan == "":
+		return "the customer has no plan"
+	case v.lacksPlan(r):
 		return fmt.Sprintf("the customer's plan %q is not one of %s", v.plan, strings.Join(r.Plan, ", "))
-	}
-	if r.Recording && !v.req.Recording {
+	case v.lacksRecording(r):
 		return "the call would not be recorded"
+	case v.lacksList(r):
+		return "the customer is not on the list " + r.OnList
+	case v.req.CallerID == "":
+		return "no caller_id is given; one of " + strings.Join(r.CallerIDs, ", ") + " is needed"
 	}
-	if r.OnList != "" {
-		if on, _ := v.onList(r.OnList); !on {
-			return "the customer is not on the list " + r.OnList
-		}
-	}
-	if r.NeedCaller && !callerAllowed(r.CallerIDs, v.req) {
-		if v.req.CallerID == "" {
-			return "no caller_id is given; one of " + strings.Join(r.CallerIDs, ", ") + " is needed"
-		}
-		return "the caller_id is not one of " + strings.Join(r.CallerIDs, ", ")
-	}
-	return ""
+	return "the caller_id is not one of " + strings.Join(r.CallerIDs, ", ")
 }
 
 func callerAllowed(allowed []string, req *Request) bool {
@@ -212,12 +259,12 @@ func countText(r *policy.Rule, used int64) string {
 		return "never allowed"
 	}
 	if r.Kind == policy.NeverAfter {
-		return fmt.Sprintf("%d %s, never again after %d", used, what, r.N)
+		return strconv.FormatInt(used, 10) + " " + what + ", never again after " + strconv.Itoa(r.N)
 	}
 	if r.In.Calendar != "" {
-		return fmt.Sprintf("%d %s this %s", used, what, r.In.Calendar)
+		return strconv.FormatInt(used, 10) + " " + what + " this " + r.In.Calendar
 	}
-	return fmt.Sprintf("%d %s in the %s before", used, what, spanText(r.In.Rolling))
+	return strconv.FormatInt(used, 10) + " " + what + " in the " + spanText(r.In.Rolling) + " before"
 }
 
 func eventText(f *policy.Filter) string {
@@ -239,7 +286,7 @@ func spanText(s policy.Span) string {
 		if s.Months == 1 {
 			return "month"
 		}
-		return fmt.Sprintf("%d months", s.Months)
+		return strconv.Itoa(s.Months) + " months"
 	}
 	d := time.Duration(s.MS) * time.Millisecond
 	switch {

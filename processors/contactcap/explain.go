@@ -2,6 +2,8 @@ package contactcap
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/ringfence/ringfence/processors/contactcap/policy"
 )
@@ -13,6 +15,7 @@ type Explanation struct {
 	Policy        string            `json:"policy"`
 	Decision      string            `json:"decision"`
 	NextAllowedAt *string           `json:"next_allowed_at"`
+	HistorySince  *string           `json:"history_since,omitempty"` // calls before are forgotten; absent = none is
 	Rules         []RuleExplanation `json:"rules"`
 }
 
@@ -38,10 +41,27 @@ type EvidenceJSON struct {
 // JSON of the explanation.
 func (e *Explanation) JSON() ([]byte, error) { return json.Marshal(e) }
 
-// Explain says what every rule says. Of an allowed request next_allowed_at is its own time.
+// withoutCaller drops what rules require of the number shown: of a call that is only asked about it is not known yet.
+func withoutCaller(rules []*policy.Rule) (asked []*policy.Rule, open map[string]bool) {
+	open = map[string]bool{}
+	for _, r := range rules {
+		if r.NeedCaller {
+			rest := *r
+			rest.NeedCaller = false
+			if r = &rest; !r.NeedPlan && !r.Recording && r.OnList == "" {
+				open[r.ID] = true
+				continue
+			}
+		}
+		asked = append(asked, r)
+	}
+	return asked, open
+}
+
+// Explain says what every rule says. Of an allowed request next_allowed_at is its own time. Without a caller_id the rules
+// about the number shown do not apply.
 func Explain(h *History, p *policy.Policy, req Request) *Explanation {
-	var zones zoneCache
-	v := look(h, p, &req, req.At, &zones)
+	v := look(h, p, &req, req.At)
 	at := func(ms int64, ok bool) *string {
 		if !ok {
 			return nil
@@ -49,19 +69,34 @@ func Explain(h *History, p *policy.Policy, req Request) *Explanation {
 		s := stamp(ms, v.zone)
 		return &s
 	}
+	rules, open := p.Rules, map[string]bool{}
+	if req.CallerID == "" {
+		rules, open = withoutCaller(p.Rules)
+	}
+	byID := map[string]*policy.Rule{}
+	for _, r := range rules {
+		byID[r.ID] = r
+	}
 	e := &Explanation{At: stamp(req.At, v.zone), Policy: p.Ref(), Decision: "permit", Rules: []RuleExplanation{}}
+	e.HistorySince = at(h.Since, h.Since > 0)
 	for _, r := range p.Rules {
-		x := v.judge(r, true)
 		re := RuleExplanation{Rule: r.ID, Name: r.Name, Verdict: "not_applicable", Evidence: []EvidenceJSON{}}
+		if open[r.ID] {
+			re.Detail = "depends on the number shown, which is not given"
+			e.Rules = append(e.Rules, re)
+			continue
+		}
+		r = byID[r.ID]
+		x := v.judge(r, true)
 		if x.applies {
-			re.Verdict, re.Detail = "allow", x.detail
+			re.Verdict, re.Detail = "allow", v.detail(r, &x)+v.partial(r)+v.clearings(r)
 			re.NextAllowedAt = at(req.At, true)
 			if x.counted {
 				re.Used, re.Limit = &x.used, &x.limit
 			}
 			if x.deny {
 				re.Verdict, e.Decision = "deny", "deny"
-				re.NextAllowedAt = at(next(h, p, &req, []*policy.Rule{r}, &zones))
+				re.NextAllowedAt = at(next(h, p, &req, []*policy.Rule{r}, req.At))
 			}
 			for _, ev := range x.evidence {
 				re.Evidence = append(re.Evidence, EvidenceJSON{ev.EventID, ev.CallID, stamp(ev.At, v.zone)})
@@ -71,7 +106,50 @@ func Explain(h *History, p *policy.Policy, req Request) *Explanation {
 	}
 	e.NextAllowedAt = at(req.At, true)
 	if e.Decision == "deny" {
-		e.NextAllowedAt = at(next(h, p, &req, p.Rules, &zones))
+		e.NextAllowedAt = at(next(h, p, &req, rules, req.At))
 	}
 	return e
+}
+
+// partial says from when on a rule can be trusted whose window is longer than what the history was kept for.
+func (v *view) partial(r *policy.Rule) string {
+	if v.h.Since == 0 || r.Event.Event != policy.Call {
+		return ""
+	}
+	trusted := int64(0)
+	switch {
+	case r.Kind == policy.NeverAfter:
+		return fmt.Sprintf("; calls before %s are forgotten", stamp(v.h.Since, v.zone))
+	case r.Kind == policy.Gap:
+		trusted = add(v.h.Since, r.Gap, v.zone)
+	case r.Kind == policy.Limit && r.In.Calendar != "":
+		_, trusted = period(v.h.Since-1, r.In.Calendar, v.zone)
+	case r.Kind == policy.Limit:
+		trusted = add(v.h.Since, r.In.Rolling, v.zone)
+	}
+	if trusted <= v.now {
+		return ""
+	}
+	return fmt.Sprintf("; calls before %s are forgotten: this rule can be trusted from %s on", stamp(v.h.Since, v.zone), stamp(trusted, v.zone))
+}
+
+// clearings says who cleared refusals that the rule would count.
+func (v *view) clearings(r *policy.Rule) (text string) {
+	if r.Event.Event != policy.Refusal {
+		return ""
+	}
+	for i := range v.h.Changes {
+		c := &v.h.Changes[i]
+		if c.At > v.now || len(c.ClearRefusals) == 0 {
+			continue
+		}
+		text += fmt.Sprintf("; refusals of %s up to %s were cleared", strings.Join(c.ClearRefusals, ", "), stamp(c.At, v.zone))
+		if c.By != "" {
+			text += " by " + c.By
+		}
+		if c.Note != "" {
+			text += " (" + c.Note + ")"
+		}
+	}
+	return text
 }

@@ -1,8 +1,9 @@
 package contactcap
 
 import (
+	"cmp"
+	"errors"
 	"slices"
-	"sort"
 
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/stream"
@@ -14,7 +15,19 @@ func (t *turn) customer(c *event.CustomerUpdate) error {
 		return nil
 	}
 	t.dirty = true
-	t.s.addChange(&event.ChangeState{Change: c, EventId: t.ce.EventId})
+	t.s.addChange(changeOf(c, t.ce.EventId))
+	if len(c.ClearRefusals) > 0 {
+		err := t.answer(nil, &event.PermitEvent{Body: &event.PermitEvent_RefusalsCleared{RefusalsCleared: &event.RefusalsCleared{CustomerId: t.key, At: c.At, Products: c.ClearRefusals,
+			By: c.By, Note: c.Note, EventId: t.ce.EventId}}})
+		if err != nil {
+			return err
+		}
+	}
+	for _, other := range c.Merges {
+		if err := t.merge(other); err != nil {
+			return err
+		}
+	}
 	for _, h := range c.Numbers {
 		id := t.ce.EventId + "/" + h
 		t.s.Claims = append(t.s.Claims, &event.Claim{ClaimId: id, Outstanding: 1})
@@ -27,7 +40,7 @@ func (t *turn) customer(c *event.CustomerUpdate) error {
 	for _, h := range c.NumbersRemoved {
 		id := t.ce.EventId + "/-" + h
 		err := t.send(numberPrefix+h, &event.CustomerEvent{EventId: "claim:" + id, NumberHash: h, Source: "contactcap", ReceivedAt: t.ce.ReceivedAt,
-			Body: &event.CustomerEvent_HistoryClaim{HistoryClaim: &event.HistoryClaim{NumberHash: h, From: c.At, ClaimId: id}}})
+			Body: &event.CustomerEvent_HistoryClaim{HistoryClaim: &event.HistoryClaim{NumberHash: h, From: c.At, ClaimId: id, ReleasedBy: t.key}}})
 		if err != nil {
 			return err
 		}
@@ -35,23 +48,12 @@ func (t *turn) customer(c *event.CustomerUpdate) error {
 	return nil
 }
 
-// ownerAt is who has the number at a moment; the first owner has all time before, too.
-func ownerAt(owners []*event.Ownership, at int64) string {
-	who := ""
-	for i, o := range owners {
-		if i == 0 || o.From <= at {
-			who = o.CustomerId
-		}
-	}
-	return who
-}
-
 // elsewhere sends an event named by number on to who owns the number at its time.
 func (t *turn) elsewhere(at int64) (bool, error) {
 	if !t.isNumber() {
 		return false, nil
 	}
-	owner := ownerAt(t.s.Owners, at)
+	owner := event.OwnerAt(t.s.Owners, at)
 	if owner == "" {
 		return false, nil
 	}
@@ -66,24 +68,23 @@ func (t *turn) claim(c *event.HistoryClaim) error {
 		return nil
 	}
 	t.dirty = true
+	if c.Whole {
+		return t.yield(c)
+	}
 	if !t.isNumber() {
-		calls, permits := t.take(func(byNumber bool, number string, at int64) bool {
+		return t.give(c, 0, func(byNumber bool, number string, at int64) bool {
 			return byNumber && number == c.NumberHash && at >= c.From && (c.Until == 0 || at < c.Until)
 		})
-		return t.give(c, calls, permits, 0)
 	}
-	former := ownerAt(t.s.Owners, c.From)
+	former := event.OwnerAt(t.s.Owners, c.From)
 	first := len(t.s.Owners) == 0
 	until := int64(0)
-	o := &event.Ownership{From: c.From, CustomerId: c.Claimant}
-	i := sort.Search(len(t.s.Owners), func(i int) bool { return t.s.Owners[i].From >= c.From })
-	if i < len(t.s.Owners) && t.s.Owners[i].From == c.From {
-		t.s.Owners[i] = o
-	} else {
-		t.s.Owners = slices.Insert(t.s.Owners, i, o)
-	}
-	if i+1 < len(t.s.Owners) {
-		until = t.s.Owners[i+1].From
+	t.s.Owners = event.Own(t.s.Owners, &event.Ownership{From: c.From, CustomerId: c.Claimant, ReleasedBy: c.ReleasedBy})
+	for _, o := range t.s.Owners {
+		if o.From > c.From && event.OwnerAt(t.s.Owners, o.From) != c.Claimant {
+			until = o.From
+			break
+		}
 	}
 	entry := &event.DirectoryEntry{Owners: t.s.Owners, Revision: uint64(t.c.Now().UnixMilli())}
 	v, err := entry.MarshalVT()
@@ -94,7 +95,6 @@ func (t *turn) claim(c *event.HistoryClaim) error {
 	if c.Claimant == "" {
 		return nil // the number is nobody's from here on; what was, stays
 	}
-	calls, permits := t.take(func(_ bool, _ string, at int64) bool { return ownerAt(t.s.Owners, at) == c.Claimant })
 	more := int32(0)
 	if !first && former != "" && former != c.Claimant {
 		more = 1
@@ -104,58 +104,160 @@ func (t *turn) claim(c *event.HistoryClaim) error {
 			return err
 		}
 	}
-	return t.give(c, calls, permits, more)
+	return t.give(c, more, func(_ bool, _ string, at int64) bool { return event.OwnerAt(t.s.Owners, at) == c.Claimant })
 }
 
-// take removes what matches from the state, as events that can be counted elsewhere.
-func (t *turn) take(match func(byNumber bool, number string, at int64) bool) (out []*event.CustomerEvent, permits []*event.PermitState) {
-	t.s.Calls = slices.DeleteFunc(t.s.Calls, func(cs *event.CallState) bool {
-		if !match(cs.ByNumber, cs.Call.NumberHash, cs.Call.StartedAt) {
-			return false
-		}
-		out = append(out, &event.CustomerEvent{EventId: cs.EventId, NumberHash: cs.Call.NumberHash, ByNumber: true, Redelivered: true, Source: "contactcap",
-			ReceivedAt: t.ce.ReceivedAt, Body: &event.CustomerEvent_Call{Call: cs.Call}})
-		return true
-	})
-	t.s.Complaints = slices.DeleteFunc(t.s.Complaints, func(cs *event.ComplaintState) bool {
-		if !match(cs.ByNumber, cs.NumberHash, cs.FirstAt) {
-			return false
-		}
-		c := cs.Complaint.CloneVT()
-		c.At, c.Event = cs.FirstAt, "opened"
-		if cs.SeriousAt > 0 {
-			c.Severity = "serious"
-		}
-		out = append(out, &event.CustomerEvent{EventId: cs.FirstEventId, NumberHash: cs.NumberHash, ByNumber: true, Redelivered: true, Source: "contactcap",
-			ReceivedAt: t.ce.ReceivedAt, Body: &event.CustomerEvent_Complaint{Complaint: c}})
-		if cs.Rejected {
-			r := &event.Complaint{ComplaintId: c.ComplaintId, Event: "rejected", At: cs.VerdictAt}
-			out = append(out, &event.CustomerEvent{EventId: cs.FirstEventId + "/rejected", NumberHash: cs.NumberHash, ByNumber: true, Redelivered: true, Source: "contactcap",
-				ReceivedAt: t.ce.ReceivedAt, Body: &event.CustomerEvent_Complaint{Complaint: r}})
-		}
-		return true
-	})
-	t.s.Permits = slices.DeleteFunc(t.s.Permits, func(p *event.PermitState) bool {
-		if !match(p.ByNumber, p.NumberHash, p.At) {
-			return false
-		}
-		permits = append(permits, p)
-		return true
-	})
-	return out, permits
-}
+// chosen says what of the history goes to a claimant.
+type chosen func(byNumber bool, number string, at int64) bool
 
-func (t *turn) give(c *event.HistoryClaim, events []*event.CustomerEvent, permits []*event.PermitState, remaining int32) error {
-	g := &event.HistoryGrant{ClaimId: c.ClaimId, NumberHash: c.NumberHash, FromCustomer: t.key, Remaining: remaining, Permits: permits}
-	for _, e := range events {
+// give hands over what a claimant gets.
+func (t *turn) give(c *event.HistoryClaim, remaining int32, match chosen, more ...*event.CustomerEvent) error {
+	g := &event.HistoryGrant{ClaimId: c.ClaimId, NumberHash: c.NumberHash, FromCustomer: t.key, Remaining: remaining}
+	var err error
+	if g.Calls, err = t.takeCalls(match); err != nil {
+		return err
+	}
+	g.Complaints, g.Events = t.takeComplaints(match), t.takeWaiting(match)
+	if t.isNumber() || c.Whole { // here every request was asked by number
+		t.s.Answers = slices.DeleteFunc(t.s.Answers, func(a Answer) bool {
+			if !match(true, c.NumberHash, a.At) {
+				return false
+			}
+			g.Answers = append(g.Answers, &event.GrantedAnswer{Decision: a.decision(t.key), DecidedAt: a.DecidedAt})
+			return true
+		})
+	}
+	if c.Whole {
+		g.Absorbed = append(slices.Clone(t.s.Absorbed), t.key)
+	}
+	for _, e := range more {
 		b, err := e.MarshalVT()
 		if err != nil {
 			return err
 		}
 		g.Events = append(g.Events, b)
 	}
+	t.s.Permits = slices.DeleteFunc(t.s.Permits, func(p PermitEntry) bool {
+		if !match(p.ByNumber, p.NumberHash, p.At) {
+			return false
+		}
+		g.Permits = append(g.Permits, &event.PermitState{PermitId: p.id(t.key), At: p.At, ExpiresAt: p.ExpiresAt, Purpose: p.Purpose, CampaignId: p.Campaign, Products: p.Products,
+			NumberHash: p.NumberHash, State: []string{permitOut: "", permitUsed: "used", permitReleased: "released"}[p.Over], DecidedAt: p.DecidedAt, Orphaned: p.Orphaned,
+			RequestId: p.RequestID, ByNumber: p.ByNumber, Policy: p.Policy, PartnerId: p.Partner, DialerId: p.Dialer, TimeZone: p.Zone, CallHash: p.CallHash})
+		return true
+	})
 	return t.send(c.Claimant, &event.CustomerEvent{EventId: "grant:" + t.key + ":" + c.ClaimId, NumberHash: c.NumberHash, Source: "contactcap", ReceivedAt: t.ce.ReceivedAt,
 		Body: &event.CustomerEvent_HistoryGrant{HistoryGrant: g}})
+}
+
+// takeCalls removes calls from the history.
+func (t *turn) takeCalls(match chosen) (out []*event.CallState, err error) {
+	var tags []uint16
+	t.s.Calls = slices.DeleteFunc(t.s.Calls, func(c CallEntry) bool {
+		if !match(c.ByNumber, c.NumberHash, c.At) {
+			return false
+		}
+		if !slices.Contains(tags, c.Tag) {
+			tags = append(tags, c.Tag)
+		}
+		return true
+	})
+	for _, tag := range tags {
+		list, err := t.wholes(tag)
+		if err != nil {
+			return nil, err
+		}
+		var rest []*event.CallState
+		for _, cs := range list {
+			if match(cs.ByNumber, cs.Call.NumberHash, cs.Call.StartedAt) {
+				out = append(out, cs)
+			} else {
+				rest = append(rest, cs)
+			}
+		}
+		if err := t.putWholes(tag, rest); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *event.CallState) int { return cmp.Compare(a.Call.StartedAt, b.Call.StartedAt) })
+	return out, nil
+}
+
+// takeComplaints removes complaints from the state.
+func (t *turn) takeComplaints(match chosen) (out []*event.ComplaintState) {
+	t.s.Complaints = slices.DeleteFunc(t.s.Complaints, func(cs *event.ComplaintState) bool {
+		if !match(cs.ByNumber, cs.NumberHash, cs.FirstAt) {
+			return false
+		}
+		out = append(out, cs)
+		return true
+	})
+	return out
+}
+
+// takeWaiting removes updates whose call has not come.
+func (t *turn) takeWaiting(match chosen) (out [][]byte) {
+	t.s.WaitingUpdates = slices.DeleteFunc(t.s.WaitingUpdates, func(b []byte) bool {
+		ce := &event.CustomerEvent{}
+		if ce.UnmarshalVT(b) != nil || !match(ce.ByNumber, ce.NumberHash, ce.GetCall().GetUpdatedAt()) {
+			return false
+		}
+		out = append(out, b)
+		return true
+	})
+	return out
+}
+
+// adoptComplaint takes over what is known of a complaint.
+func (t *turn) adoptComplaint(m *event.ComplaintState) error {
+	t.s.once(m.FirstEventId)
+	cs := m
+	if i := slices.IndexFunc(t.s.Complaints, func(x *event.ComplaintState) bool { return x.Complaint.ComplaintId == m.Complaint.ComplaintId }); i < 0 {
+		t.s.Complaints = append(t.s.Complaints, cs)
+	} else {
+		cs = t.s.Complaints[i]
+		mine := cs.Complaint
+		cs.Complaint = m.Complaint
+		overlay(cs.Complaint, mine)
+		if m.FirstAt < cs.FirstAt {
+			cs.FirstAt, cs.FirstEvent, cs.FirstEventId = m.FirstAt, m.FirstEvent, m.FirstEventId
+		}
+		if m.VerdictAt > cs.VerdictAt {
+			cs.VerdictAt, cs.Rejected = m.VerdictAt, m.Rejected
+		}
+		for _, at := range seriousTimes(m) {
+			graded(cs, at)
+		}
+		cs.Revision = max(cs.Revision, m.Revision)
+	}
+	f, err := t.attribute(cs)
+	if err != nil {
+		return err
+	}
+	return t.complaintFact(cs, f, cs.FirstEvent, cs.FirstAt, cs.FirstEventId, cs == m)
+}
+
+// adopt counts a call that was another's so far.
+func (t *turn) adopt(cs *event.CallState) error {
+	known, err := t.whole(cs.Call.CallId)
+	if err != nil {
+		return err
+	}
+	if known == nil {
+		cs.Violations = nil // judged anew, in the history it has joined
+		return t.newCall(cs)
+	}
+	was, stood := entryOf(known), []int64{known.Call.StartedAt, cs.Call.StartedAt}
+	for _, h := range cs.Seen {
+		if !slices.Contains(known.Seen, h) {
+			known.Seen = append(known.Seen, h)
+		}
+	}
+	known.SeenNatural = append(known.SeenNatural, cs.SeenNatural...)
+	join(known, cs)
+	known.Revision = max(known.Revision, cs.Revision)
+	t.s.replace(was, entryOf(known))
+	return errors.Join(t.fact(known, known.Call, false, false, stood...), t.keep(known, true))
 }
 
 // grant takes over what was sent under a number, then decides what waited for it.
@@ -164,23 +266,40 @@ func (t *turn) grant(g *event.HistoryGrant) error {
 		return nil
 	}
 	t.dirty = true
-	outer := t.ce
 	for _, p := range g.Permits {
-		if t.s.permit(p.PermitId) == nil {
-			t.s.Permits = append(t.s.Permits, p)
+		customer, sum, ok := event.PermitParts(p.PermitId)
+		if !ok || t.s.permit(t.key, p.PermitId) != nil {
+			continue
 		}
+		e := PermitEntry{At: p.At, ExpiresAt: p.ExpiresAt, Purpose: p.Purpose, Campaign: p.CampaignId, Products: p.Products, NumberHash: p.NumberHash, DecidedAt: p.DecidedAt,
+			Orphaned: p.Orphaned, RequestID: p.RequestId, ByNumber: p.ByNumber, Sum: sum, CallHash: p.CallHash, Policy: p.Policy, Partner: p.PartnerId, Dialer: p.DialerId, Zone: p.TimeZone,
+			Over: map[string]permitState{"used": permitUsed, "released": permitReleased}[p.State]}
+		if customer != t.key {
+			e.Owner = customer
+		}
+		t.s.Permits = append(t.s.Permits, e)
 	}
-	for _, b := range g.Events {
-		ce := &event.CustomerEvent{}
-		if err := ce.UnmarshalVT(b); err != nil {
+	for _, cs := range g.Calls {
+		if err := t.adopt(cs); err != nil {
 			return err
 		}
-		t.ce = ce
-		if err := t.handle(); err != nil {
+	}
+	for _, cs := range g.Complaints {
+		if err := t.adoptComplaint(cs); err != nil {
 			return err
 		}
 	}
-	t.ce = outer
+	for _, a := range g.Answers {
+		t.s.Answers = append(t.s.Answers, answerOf(a))
+	}
+	if err := t.redo(g.Events); err != nil {
+		return err
+	}
+	for _, id := range g.Absorbed {
+		if id != t.key && !slices.Contains(t.s.Absorbed, id) {
+			t.s.Absorbed = append(t.s.Absorbed, id)
+		}
+	}
 	t.s.Claims = slices.DeleteFunc(t.s.Claims, func(c *event.Claim) bool {
 		if c.ClaimId == g.ClaimId {
 			c.Outstanding += g.Remaining - 1
@@ -192,16 +311,21 @@ func (t *turn) grant(g *event.HistoryGrant) error {
 	}
 	waiting := t.s.Deferred
 	t.s.Deferred = nil
-	for _, b := range waiting {
-		ce := &event.CustomerEvent{}
-		if err := ce.UnmarshalVT(b); err != nil {
+	return t.redo(waiting)
+}
+
+// redo handles events that were kept.
+func (t *turn) redo(events [][]byte) error {
+	outer := t.ce
+	defer func() { t.ce = outer }()
+	for _, b := range events {
+		t.ce = &event.CustomerEvent{}
+		if err := t.ce.UnmarshalVT(b); err != nil {
 			return err
 		}
-		t.ce = ce
 		if err := t.handle(); err != nil {
 			return err
 		}
 	}
-	t.ce = outer
 	return nil
 }

@@ -15,35 +15,95 @@ func (t *turn) permitRequest(r *event.PermitRequest) error {
 		return t.putOff()
 	}
 	now := t.c.Now().UnixMilli()
-	for _, a := range t.s.Answers {
-		if a.Decision.RequestId == r.RequestId && now-a.DecidedAt < answersKept.Milliseconds() {
-			again := a.Decision.CloneVT()
-			again.RepeatedAnswer = true
-			return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: again}})
-		}
+	if again := t.given(r.RequestId, now); again != nil {
+		return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: again}})
 	}
 	if r.Deadline != 0 && now > r.Deadline {
 		// Nobody waits any more: a reservation would be an orphan from the start.
 		return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: &event.PermitDecision{RequestId: r.RequestId, CustomerId: t.key, Expired: true}}})
 	}
 	p := t.Policy()
-	d := Decide(t.s.history(nil), p, t.request(r))
-	out := &event.PermitDecision{Decision: "deny", RequestId: r.RequestId, CustomerId: t.key, At: r.At, Policy: p.Ref(), TimeZone: d.Zone.String(),
-		Purpose: r.Purpose, Products: r.Products, CampaignId: r.CampaignId, PartnerId: r.PartnerId, DialerId: r.DialerId, NumberHash: t.ce.NumberHash}
+	d := t.Decide(t.key, t.s.history(), p, r, t.request(r))
+	var out *event.PermitDecision
 	if d.Permit {
-		out.Decision, out.PermitId, out.ExpiresAt = "permit", event.PermitID(t.key, r.RequestId, r.At), r.At+r.TtlMs
-		t.s.Permits = append(t.s.Permits, &event.PermitState{PermitId: out.PermitId, At: r.At, ExpiresAt: out.ExpiresAt, Purpose: r.Purpose, CampaignId: r.CampaignId,
-			Products: r.Products, NumberHash: t.ce.NumberHash, DecidedAt: now, RequestId: r.RequestId, ByNumber: t.ce.ByNumber})
+		t.s.Permits = append(t.s.Permits, PermitEntry{At: r.At, ExpiresAt: r.At + r.TtlMs, Purpose: r.Purpose, Campaign: r.CampaignId, Products: r.Products, NumberHash: t.ce.NumberHash,
+			DecidedAt: now, RequestID: r.RequestId, ByNumber: t.ce.ByNumber, Sum: event.PermitSum(t.key, r.RequestId, r.At), Policy: p.Ref(), Partner: r.PartnerId, Dialer: r.DialerId, Zone: d.Zone.String()})
+		out = t.s.Permits[len(t.s.Permits)-1].decision(t.key)
+	} else {
+		a := Answer{At: r.At, DecidedAt: now, RequestID: r.RequestId, Purpose: r.Purpose, Campaign: r.CampaignId, Products: r.Products, NumberHash: t.ce.NumberHash, Policy: p.Ref(),
+			Partner: r.PartnerId, Dialer: r.DialerId, Zone: d.Zone.String(), Next: d.NextAllowedAt, Denials: make([]AnsweredDenial, len(d.DeniedBy))}
+		for i, x := range d.DeniedBy {
+			a.Denials[i] = AnsweredDenial{Rule: x.Rule, Next: x.NextAllowedAt, Detail: x.Detail}
+			if x.Used != nil {
+				a.Denials[i].Counted, a.Denials[i].Used, a.Denials[i].Limit = true, *x.Used, *x.Limit
+			}
+			t.Metrics.denied(x.Rule)
+		}
+		t.s.Answers = append(t.s.Answers, a)
+		out = a.decision(t.key)
 	}
-	for _, x := range d.DeniedBy {
-		out.DeniedBy = append(out.DeniedBy, &event.Denial{Rule: x.Rule, Used: x.Used, Limit: x.Limit, NextAllowedAt: x.NextAllowedAt, Detail: x.Detail})
-		t.Metrics.denied(x.Rule)
-	}
-	out.NextAllowedAt, out.NeverAllowed = d.NextAllowedAt, !d.Permit && d.NextAllowedAt == 0
 	t.Metrics.decided(out.Decision)
-	t.s.Answers = append(t.s.Answers, &event.Answer{Decision: out, DecidedAt: now})
 	t.dirty = true
 	return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: out}})
+}
+
+// given is the answer that a request got within the last 24 h, nil if it got none.
+func (t *turn) given(requestID string, now int64) *event.PermitDecision {
+	for i := range t.s.Permits {
+		if p := &t.s.Permits[i]; p.RequestID == requestID && now-p.DecidedAt < answersKept.Milliseconds() {
+			d := p.decision(t.key)
+			d.RepeatedAnswer = true
+			return d
+		}
+	}
+	for i := range t.s.Answers {
+		if a := &t.s.Answers[i]; a.RequestID == requestID && now-a.DecidedAt < answersKept.Milliseconds() {
+			d := a.decision(t.key)
+			d.RepeatedAnswer = true
+			return d
+		}
+	}
+	return nil
+}
+
+// decision is the permit as it was given.
+func (p *PermitEntry) decision(key string) *event.PermitDecision {
+	if p.Owner != "" {
+		key = p.Owner
+	}
+	return &event.PermitDecision{Decision: "permit", PermitId: p.id(key), RequestId: p.RequestID, CustomerId: key, At: p.At, ExpiresAt: p.ExpiresAt, Policy: p.Policy, TimeZone: p.Zone,
+		Purpose: p.Purpose, Products: p.Products, CampaignId: p.Campaign, PartnerId: p.Partner, DialerId: p.Dialer, NumberHash: p.NumberHash}
+}
+
+// answerOf is a denial that was given under another key.
+func answerOf(g *event.GrantedAnswer) Answer {
+	d := g.Decision
+	a := Answer{At: d.At, DecidedAt: g.DecidedAt, RequestID: d.RequestId, Purpose: d.Purpose, Campaign: d.CampaignId, Products: d.Products, NumberHash: d.NumberHash, Policy: d.Policy,
+		Partner: d.PartnerId, Dialer: d.DialerId, Zone: d.TimeZone, Next: d.NextAllowedAt, Denials: make([]AnsweredDenial, len(d.DeniedBy))}
+	for i, x := range d.DeniedBy {
+		a.Denials[i] = AnsweredDenial{Rule: x.Rule, Next: x.NextAllowedAt, Detail: x.Detail}
+		if x.Used != nil {
+			a.Denials[i].Counted, a.Denials[i].Used, a.Denials[i].Limit = true, x.GetUsed(), x.GetLimit()
+		}
+	}
+	return a
+}
+
+// decision is the denial as it was given.
+func (a *Answer) decision(key string) *event.PermitDecision {
+	out := &event.PermitDecision{Decision: "deny", RequestId: a.RequestID, CustomerId: key, At: a.At, Policy: a.Policy, TimeZone: a.Zone, Purpose: a.Purpose, Products: a.Products,
+		CampaignId: a.Campaign, PartnerId: a.Partner, DialerId: a.Dialer, NumberHash: a.NumberHash, NextAllowedAt: a.Next, NeverAllowed: a.Next == 0,
+		DeniedBy: make([]*event.Denial, len(a.Denials))}
+	denials := make([]event.Denial, len(a.Denials))
+	for i := range a.Denials {
+		x, d := &a.Denials[i], &denials[i]
+		d.Rule, d.NextAllowedAt, d.Detail = x.Rule, x.Next, x.Detail
+		if x.Counted {
+			d.Used, d.Limit = &x.Used, &x.Limit
+		}
+		out.DeniedBy[i] = d
+	}
+	return out
 }
 
 func (t *turn) request(r *event.PermitRequest) Request {
@@ -53,7 +113,7 @@ func (t *turn) request(r *event.PermitRequest) Request {
 
 // permitRelease gives a permit back: 204 as often as it is sent, 404 unknown, 409 once a call has used it.
 func (t *turn) permitRelease(r *event.PermitRelease) error {
-	ps := t.s.permit(r.PermitId)
+	ps := t.s.permit(t.key, r.PermitId)
 	if ps == nil {
 		if moved, err := t.elsewhere(r.At); moved || err != nil {
 			return err
@@ -64,13 +124,13 @@ func (t *turn) permitRelease(r *event.PermitRelease) error {
 	}
 	status := int32(204)
 	switch {
-	case ps == nil:
+	case ps == nil || r.PartnerId != "" && ps.Partner != r.PartnerId:
 		status = 404
-	case ps.State == "used":
+	case ps.Over == permitUsed:
 		status = 409
-	case ps.State == "":
-		ps.State, t.dirty = "released", true
-		if err := t.status(ps, "released", r.At); err != nil {
+	case ps.Over == permitOut:
+		ps.Over, t.dirty = permitReleased, true
+		if err := t.status(ps, "released", r.At, ""); err != nil {
 			return err
 		}
 	}
@@ -81,9 +141,9 @@ func (t *turn) permitRelease(r *event.PermitRelease) error {
 }
 
 // status tells what became of a permit.
-func (t *turn) status(ps *event.PermitState, status string, at int64) error {
-	return t.answer(nil, &event.PermitEvent{Body: &event.PermitEvent_Status{Status: &event.PermitStatus{PermitId: ps.PermitId, Status: status, At: at,
-		CallId: ps.CallId, CustomerId: t.key, CampaignId: ps.CampaignId, RequestId: ps.RequestId}}})
+func (t *turn) status(ps *PermitEntry, status string, at int64, callID string) error {
+	return t.answer(nil, &event.PermitEvent{Body: &event.PermitEvent_Status{Status: &event.PermitStatus{PermitId: ps.id(t.key), Status: status, At: at,
+		CallId: callID, CustomerId: t.key, CampaignId: ps.Campaign, RequestId: ps.RequestID}}})
 }
 
 // explain answers with every rule's state and changes nothing.
@@ -97,7 +157,11 @@ func (t *turn) explain(x *event.ExplainRequest) error {
 	if len(t.s.Claims) > 0 {
 		return t.putOff()
 	}
-	e := Explain(t.s.history(nil), t.Policy(), t.request(x.Request))
+	h, err := t.evidence()
+	if err != nil {
+		return err
+	}
+	e := Explain(h, t.Policy(), t.request(x.Request))
 	e.CustomerID = t.key
 	b, err := e.JSON()
 	if err != nil {

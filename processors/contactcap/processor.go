@@ -15,9 +15,13 @@ import (
 type Options struct {
 	Policy            func() *policy.Policy // the one in force
 	OrphanAfter       time.Duration
+	Forget            bool // calls that no rule of the policy can count any more; only where no request asks of the past
 	AttributionWindow time.Duration
 	CustomerHash      func(id string) string
 	Metrics           *Metrics
+	// Decide takes the decisions; nil = Decide. An audit puts its own in the place: what was decided then, compared with
+	// what would be decided now.
+	Decide func(key string, h *History, p *policy.Policy, r *event.PermitRequest, req Request) Decision
 }
 
 const (
@@ -29,6 +33,11 @@ const (
 
 // New makes the processor.
 func New(o Options) stream.Definition[State] {
+	if o.Decide == nil {
+		o.Decide = func(_ string, h *History, p *policy.Policy, _ *event.PermitRequest, req Request) Decision {
+			return Decide(h, p, req)
+		}
+	}
 	p := &processor{o}
 	return stream.Definition[State]{Name: "contactcap", Inputs: []string{event.TopicCustomerEvents}, Codec: Codec{}, Process: p.process, Timer: p.timer}
 }
@@ -67,7 +76,7 @@ func (p *processor) open(c *stream.Context[State], key string) (*turn, error) {
 		return nil, err
 	}
 	if !ok {
-		s = &State{&event.CustomerState{}}
+		s = &State{}
 	}
 	return &turn{processor: p, c: c, s: s, key: key}, nil
 }
@@ -77,7 +86,9 @@ func (t *turn) close() error {
 	if !t.dirty {
 		return nil
 	}
-	t.forget()
+	if err := t.forget(); err != nil {
+		return err
+	}
 	if err := t.c.Put(t.key, t.s); err != nil {
 		return err
 	}
@@ -87,10 +98,13 @@ func (t *turn) close() error {
 			next = at
 		}
 	}
-	for _, p := range t.s.Permits {
-		if p.State == "" && !p.Orphaned {
+	for i := range t.s.Permits {
+		if p := &t.s.Permits[i]; p.Over == permitOut && !p.Orphaned {
 			soon(p.DecidedAt + t.OrphanAfter.Milliseconds())
 		}
+	}
+	if at, ok := t.nextForgetting(); ok {
+		soon(at)
 	}
 	for _, b := range t.s.WaitingUpdates {
 		var w event.CustomerEvent
@@ -104,26 +118,11 @@ func (t *turn) close() error {
 	return t.c.SetTimer(t.key, time.UnixMilli(next))
 }
 
-// forget drops what is no longer needed: old answers and old permits that are over.
-func (t *turn) forget() {
-	now := t.c.Now().UnixMilli()
-	answers := t.s.Answers[:0]
-	for _, a := range t.s.Answers {
-		if now-a.DecidedAt < answersKept.Milliseconds() {
-			answers = append(answers, a)
-		}
-	}
-	t.s.Answers = answers
-	permits := t.s.Permits[:0]
-	for _, p := range t.s.Permits {
-		if p.State == "" || now-p.DecidedAt < permitsKept.Milliseconds() {
-			permits = append(permits, p)
-		}
-	}
-	t.s.Permits = permits
-}
-
 func (t *turn) handle() error {
+	if to := t.s.MergedInto; to != "" {
+		t.ce.Redelivered = true
+		return t.send(to, t.ce)
+	}
 	switch b := t.ce.Body.(type) {
 	case *event.CustomerEvent_Call:
 		return t.call(b.Call)
@@ -178,12 +177,13 @@ func (p *processor) timer(c *stream.Context[State], key string, _ time.Time) err
 		return err
 	}
 	now := c.Now().UnixMilli()
-	for _, ps := range t.s.Permits {
-		if ps.State != "" || ps.Orphaned || ps.DecidedAt+p.OrphanAfter.Milliseconds() > now {
+	for i := range t.s.Permits {
+		ps := &t.s.Permits[i]
+		if ps.Over != permitOut || ps.Orphaned || ps.DecidedAt+p.OrphanAfter.Milliseconds() > now {
 			continue
 		}
 		ps.Orphaned, t.dirty = true, true
-		if err := t.status(ps, "orphaned", now); err != nil {
+		if err := t.status(ps, "orphaned", now, ""); err != nil {
 			return err
 		}
 	}
@@ -198,7 +198,7 @@ func (p *processor) timer(c *stream.Context[State], key string, _ time.Time) err
 			continue
 		}
 		t.dirty = true
-		d := &event.DeadLetter{At: now, Source: "contactcap", Pointer: "/call_id", Raw: b,
+		d := &event.DeadLetter{At: now, Source: "contactcap", Pointer: "/call_id", Raw: b, Topic: event.TopicCustomerEvents, Key: t.key,
 			Reason: fmt.Sprintf("update of call %q, which did not come within a day", w.GetCall().GetCallId())}
 		v, err := d.MarshalVT()
 		if err != nil {

@@ -7,14 +7,14 @@ import (
 
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/stream"
-	"github.com/ringfence/ringfence/internal/stream/streamtest"
+	"github.com/ringfence/ringfence/internal/stream/memory"
 	"github.com/ringfence/ringfence/processors/contactcap/policy"
 )
 
 // rig runs the processor without a broker; what it sends to customers comes back to it, as over Kafka.
 type rig struct {
 	t   *testing.T
-	d   *streamtest.Driver[State]
+	d   *memory.Driver[State]
 	now time.Time
 	got []stream.Output
 }
@@ -26,9 +26,13 @@ func newRig(t *testing.T, src string) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, now: time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC)}
-	r.d = streamtest.New(New(Options{Policy: func() *policy.Policy { return p }, OrphanAfter: 2 * time.Hour, AttributionWindow: 30 * 24 * time.Hour,
-		CustomerHash: func(s string) string { return "h" + s }}))
+	r.d = newDriver(Options{Policy: func() *policy.Policy { return p }})
 	return r
+}
+
+func newDriver(o Options) *memory.Driver[State] {
+	o.OrphanAfter, o.AttributionWindow, o.CustomerHash = 2*time.Hour, 30*24*time.Hour, func(s string) string { return "h" + s }
+	return memory.New(New(o))
 }
 
 func at(s string) int64 {
@@ -244,5 +248,81 @@ func (r *rig) send(ce *event.CustomerEvent) {
 			}
 			r.got = append(r.got, out)
 		}
+	}
+}
+
+// Two customers turn out to be one: their histories join, whatever comes under either id counts for both, and nobody is
+// asked in circles.
+func TestCustomersMerge(t *testing.T) {
+	r := newRig(t, six+"  - {id: NO, list: optout}\n")
+	merge := func(id, into string, others ...string) {
+		// As the API delivers it: the change to the one, a claim to each of the others.
+		for _, o := range others {
+			r.send(event.MergeClaim(id, into, o, 0))
+		}
+		r.send(&event.CustomerEvent{EventId: id, CustomerId: into, Body: &event.CustomerEvent_Customer{Customer: &event.CustomerUpdate{CustomerId: into, At: at("2026-02-01 00:00"), Merges: others}}})
+	}
+	for i := range 3 {
+		r.call(fmt.Sprint("a", i), "a", "2026-01-05 02:00", nil)
+		r.call(fmt.Sprint("b", i), "b", "2026-01-06 02:00", nil)
+	}
+	out := r.ask("out", "b", "2026-01-07 02:00") // a permit that is out counts for the one, too
+	merge("m", "a", "b")
+	for _, who := range []string{"a", "b"} {
+		if d := r.ask("ask "+who, who, "2026-03-02 02:00"); d == nil || d.CustomerId != "a" || d.Decision != "deny" || *d.DeniedBy[0].Used != 7 {
+			t.Fatalf("asked as %s: %+v", who, d)
+		}
+	}
+	if f := r.fact("b1"); f.Call.CustomerId != "a" || f.CustomerHash != "ha" {
+		t.Errorf("a call of the one merged is still %s's", f.Call.CustomerId)
+	}
+	r.send(&event.CustomerEvent{EventId: "u", CustomerId: "b", Body: &event.CustomerEvent_Call{Call: &event.Call{CallId: "b1", UpdatedAt: at("2026-03-02 03:00"), Disposition: "refuse", FieldsSet: 1 << 25}}})
+	if f := r.fact("b1"); f.Call.Disposition != "refuse" {
+		t.Error("an update under the old id did not arrive")
+	}
+	if s := r.release(out.PermitId); s != 204 {
+		t.Errorf("release of a permit of the one merged: %d", s)
+	}
+	merge("back", "b", "a") // the other way round: they are one already
+	merge("more", "c", "a")
+	merge("circle", "b", "c")
+	for i, who := range []string{"a", "b", "c"} {
+		if d := r.ask(fmt.Sprint("again", i), who, "2026-03-02 02:00"); d == nil || d.CustomerId != "c" || *d.DeniedBy[0].Used != 6 {
+			t.Errorf("asked as %s: %+v", who, d)
+		}
+	}
+	yes := true
+	r.call("no more", "a", "2026-03-03 02:00", func(_ *event.CustomerEvent, c *event.Call) { c.OptOut, c.FieldsSet = &yes, c.FieldsSet|1<<30 })
+	if d := r.ask("last", "b", "2027-03-04 02:00"); len(d.DeniedBy) != 1 || d.DeniedBy[0].Rule != "NO" {
+		t.Errorf("%+v", d)
+	}
+}
+
+// Cleared refusals are recorded, with who cleared them and why.
+func TestClearedRefusalsAreRecorded(t *testing.T) {
+	r := newRig(t, "policy: p\nrules:\n  - {id: CAP-06, never_after: 1, of: refusal, per: product}\n")
+	r.call("c", "k", "2026-03-01 02:00", func(_ *event.CustomerEvent, c *event.Call) { c.Disposition, c.FieldsSet = "refuse", c.FieldsSet|1<<25 })
+	if d := r.ask("a", "k", "2026-03-02 02:00"); d.Decision != "deny" || !d.NeverAllowed {
+		t.Fatalf("%+v", d)
+	}
+	r.send(&event.CustomerEvent{EventId: "clear", CustomerId: "k", Body: &event.CustomerEvent_Customer{Customer: &event.CustomerUpdate{CustomerId: "k", At: at("2026-03-02 03:00"),
+		ClearRefusals: []string{"p"}, By: "li.wei", Note: "asked for it in the shop"}}})
+	if d := r.ask("b", "k", "2026-03-02 04:00"); d.Decision != "permit" {
+		t.Errorf("%+v", d)
+	}
+	var told *event.RefusalsCleared
+	for _, o := range r.got {
+		var pe event.PermitEvent
+		if o.Topic == event.TopicPermitDecisions && pe.UnmarshalVT(o.Value) == nil && pe.GetRefusalsCleared() != nil {
+			told = pe.GetRefusalsCleared()
+		}
+	}
+	if told == nil || told.By != "li.wei" || told.Note == "" || fmt.Sprint(told.Products) != "[p]" || told.CustomerId != "k" {
+		t.Errorf("told %+v", told)
+	}
+	s, _, _ := r.d.State("k")
+	p, _ := policy.Parse("p", []byte("policy: p\nrules:\n  - {id: CAP-06, never_after: 1, of: refusal, per: product}\n"))
+	if x := Explain(s.history(), p, Request{At: at("2026-03-02 05:00"), Products: []string{"p"}}); x.Rules[0].Detail != "0 refusals, never again after 1; refusals of p up to 2026-03-02T03:00:00Z were cleared by li.wei (asked for it in the shop)" {
+		t.Error(x.Rules[0].Detail)
 	}
 }

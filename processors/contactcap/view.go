@@ -33,29 +33,8 @@ type view struct {
 	groups                        []string
 }
 
-// zones are loaded once; time.LoadLocation reads a file.
-type zoneCache struct{ m map[string]*time.Location }
-
-func (c *zoneCache) get(name string, fallback *time.Location) *time.Location {
-	if name == "" {
-		return fallback
-	}
-	if z, ok := c.m[name]; ok {
-		return z
-	}
-	z, err := time.LoadLocation(name)
-	if err != nil {
-		z = fallback
-	}
-	if c.m == nil {
-		c.m = map[string]*time.Location{}
-	}
-	c.m[name] = z
-	return z
-}
-
 // look makes the view at a moment.
-func look(h *History, p *policy.Policy, req *Request, now int64, zones *zoneCache) *view {
+func look(h *History, p *policy.Policy, req *Request, now int64) *view {
 	v := &view{h: h, p: p, req: req, now: now, segment: "public"}
 	zone := ""
 	for i := range h.Changes {
@@ -77,7 +56,7 @@ func look(h *History, p *policy.Policy, req *Request, now int64, zones *zoneCach
 			v.groups = c.Groups
 		}
 	}
-	v.zone = zones.get(zone, p.Zone)
+	v.zone = p.Location(zone)
 	return v
 }
 
@@ -133,8 +112,9 @@ func (v *view) onList(name string) (bool, Evidence) {
 		}
 	case "complaint":
 		for i := range v.h.Complaints {
-			if c := &v.h.Complaints[i]; c.SeriousAt > 0 {
-				later(c.SeriousAt, Evidence{EventID: c.EventID, CallID: c.CallID, At: c.SeriousAt})
+			c := &v.h.Complaints[i]
+			for _, at := range c.Serious {
+				later(at, Evidence{EventID: c.EventID, CallID: c.CallID, At: at})
 			}
 		}
 	}
@@ -176,7 +156,7 @@ func (v *view) each(r *policy.Rule, product string, f func(Evidence)) {
 		}
 		for i := range v.h.Permits { // all of them, also later ones: the worst they can become
 			p := &v.h.Permits[i]
-			if scoped(p.Campaign, p.NumberHash, p.Products) && couldMatch(fl, p) {
+			if p.Over == permitOut && scoped(p.Campaign, p.NumberHash, p.Products) && couldMatch(fl, p) {
 				f(Evidence{EventID: p.PermitID, At: p.At})
 			}
 		}
@@ -196,7 +176,7 @@ func (v *view) each(r *policy.Rule, product string, f func(Evidence)) {
 	case policy.Complaint:
 		for i := range v.h.Complaints {
 			c := &v.h.Complaints[i]
-			if c.At <= v.now && !c.Rejected && scoped(c.Campaign, "", c.Products) {
+			if c.At <= v.now && !c.Rejected && scoped(c.Campaign, c.NumberHash, c.Products) {
 				f(Evidence{EventID: c.EventID, CallID: c.CallID, At: c.At})
 			}
 		}

@@ -62,3 +62,7 @@ func Valid(c *event.Call) bool {
 	}
 	return r.GetDurationMs() > 0
 }
+
+// Won tells whether a call closed a sale (METRICS: won). Recordings of such calls are the population where "valid" is read
+// as that of a sale (SMP-01, decision b).
+func Won(c *event.Call) bool { return len(c.Ordered) > 0 || c.Disposition == "agree" }

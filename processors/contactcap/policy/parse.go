@@ -262,7 +262,7 @@ func (r *reader) purposes(n ast.Node) []string {
 		case slices.Contains(purposeWords, p):
 			out = append(out, p)
 		default:
-			r.fail(n, fmt.Sprintf("%q is not a purpose%s", p, nearest(p, append(purposeWords, "marketing"))))
+			r.fail(n, fmt.Sprintf("%q is not a purpose%s", p, suggestion(p, append(purposeWords, "marketing"))))
 		}
 	}
 	return out
@@ -438,11 +438,15 @@ func (r *reader) clock(n, parent ast.Node, end bool) int64 {
 	return (h*60 + min) * 60_000
 }
 
-// dates reads holidays into days since 1970.
+// dates reads holidays, or a single one, into days since 1970.
 func (r *reader) dates(n ast.Node) map[int64]bool {
 	out := map[int64]bool{}
-	for _, x := range r.sequence(n) {
-		t, err := time.Parse(time.DateOnly, r.text(x))
+	days := []ast.Node{n}
+	if s, ok := unwrap(n).(*ast.SequenceNode); ok {
+		days = s.Values
+	}
+	for _, x := range days {
+		t, err := time.Parse(time.DateOnly, r.text(unwrap(x)))
 		if err != nil {
 			r.fail(x, "is not a date such as 2026-10-01")
 			continue

@@ -1,10 +1,8 @@
-// Package policy reads contact policies (CONTRACT.md section 4): YAML files of rules that say how often, how soon and
-// when a customer may be called. A policy that does not parse, repeats an id or names an unknown field is refused with
-// file, line, column and what was expected. Shipped presets are policies like any other (REQUIREMENTS.md A and P).
 package policy
 
 import (
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -14,6 +12,24 @@ type Policy struct {
 	Version int
 	Zone    *time.Location // of customers who have none
 	Rules   []*Rule        // enabled ones, in order
+
+	zones sync.Map // name -> *time.Location: reading one takes longer than a decision
+}
+
+// Location is the time zone of a customer; of one who has none, or one that is not known here, the policy's.
+func (p *Policy) Location(name string) *time.Location {
+	if name == "" {
+		return p.Zone
+	}
+	if z, ok := p.zones.Load(name); ok {
+		return z.(*time.Location)
+	}
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		z = p.Zone
+	}
+	p.zones.Store(name, z)
+	return z
 }
 
 // Ref names the policy and its version, as written on every decision.

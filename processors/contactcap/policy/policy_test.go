@@ -3,6 +3,8 @@ package policy
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestEveryPresetIsValid(t *testing.T) {
@@ -67,4 +69,29 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(p, err)
 		}
 	})
+}
+
+// A scalar may stand where a list may (CONTRACT.md section 4).
+func TestAScalarStandsForAList(t *testing.T) {
+	const head = "policy: x\nrules:\n"
+	for one, many := range map[string]string{
+		`{id: A, limit: 0, when: {segment: vip, purpose: care, campaign: c, group: g, plan: p, tariff: t, partner: q, region: r, product: s}}`: `{id: A, limit: 0, when: {segment: [vip], purpose: [care], campaign: [c], group: [g], plan: [p], tariff: [t], partner: [q], region: [r], product: [s]}}`,
+		`{id: A, gap: 1d, since: {call: {direction: inbound, purpose: care, answered_by: human, outcome: busy, campaign: c}}}`:                 `{id: A, gap: 1d, since: {call: {direction: [inbound], purpose: [care], answered_by: [human], outcome: [busy], campaign: [c]}}}`,
+		`{id: A, hours: [{days: mon, from: "08:00", to: "24:00"}], holidays: 2026-10-01}`:                                                      `{id: A, hours: [{days: [mon], from: "08:00", to: "24:00"}], holidays: [2026-10-01]}`,
+		`{id: A, require: {plan: gold, caller_id: 10010}}`:                                                                                     `{id: A, require: {plan: [gold], caller_id: ["10010"]}}`,
+	} {
+		p, err := Parse("p.yaml", []byte(head+"  - "+one+"\n"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		q, err := Parse("p.yaml", []byte(head+"  - "+many+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Rules[0].Event.Text, q.Rules[0].Event.Text = "", ""
+		if d := cmp.Diff(q.Rules, p.Rules); d != "" {
+			t.Errorf("%s is not %s: %s", one, many, d)
+		}
+	}
 }

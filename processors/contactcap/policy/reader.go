@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/ringfence/ringfence/internal/nearest"
 )
 
 // reader reads YAML nodes and collects what is wrong, each with its place.
@@ -88,41 +90,16 @@ func (f *fields) end() {
 	for i, p := range f.pairs {
 		if !f.used[i] {
 			key := p.Key.GetToken().Value
-			f.r.fail(p.Key, fmt.Sprintf("unknown field %q%s", key, nearest(key, f.known)))
+			f.r.fail(p.Key, fmt.Sprintf("unknown field %q%s", key, suggestion(key, f.known)))
 		}
 	}
 }
 
-func nearest(word string, known []string) string {
-	best, at := "", len(word)/2+1
-	for _, k := range known {
-		if d := distance(word, k); d <= at {
-			best, at = k, d-1
-		}
+func suggestion(word string, known []string) string {
+	if best := nearest.Word(word, known); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
 	}
-	if best == "" {
-		return "; expected one of " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		prev := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			prev, row[j] = row[j], min(row[j]+1, row[j-1]+1, prev+cost)
-		}
-	}
-	return row[len(b)]
+	return "; expected one of " + strings.Join(known, ", ")
 }
 
 // text reads a scalar as it is written.

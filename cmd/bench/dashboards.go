@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/ringfence/ringfence/internal/embedded"
+	"github.com/ringfence/ringfence/processors/kpi"
+	"github.com/ringfence/ringfence/sinks/clickhouse"
+)
+
+// goalAnswer is how long a metric over 30 days may take.
+const goalAnswer = 200 * time.Millisecond
+
+// dashboards measures every metric of the catalogue over the last 30 days of a generated centre: as one number, by
+// campaign and by day, the caches warm.
+func (b *bench) dashboards(ctx context.Context) error {
+	addr := b.clickhouseAddr
+	if addr == "" {
+		engine, err := embedded.StartClickHouse(ctx, embedded.ClickHouseOptions{Dir: filepath.Join(b.dir, "dashboards")})
+		if err != nil {
+			return err
+		}
+		defer engine.Close()
+		addr = engine.Addr()
+	}
+	conn, err := clickhouse.Open(ctx, clickhouse.Options{Addr: []string{addr}, Database: "ringfence", Username: "default"})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	var there uint64
+	if err := conn.QueryRow(ctx, "SELECT count() FROM calls").Scan(&there); err != nil {
+		return err
+	}
+	if there == 0 {
+		b.say("dashboards: %d calls are generated", b.calls)
+		began, told := time.Now(), time.Now()
+		if err := generate(ctx, conn, b.calls, func(done int) {
+			if time.Since(told) > 10*time.Second {
+				told = time.Now()
+				b.say("dashboards: %d calls", done)
+			}
+		}); err != nil {
+			return err
+		}
+		b.say("dashboards: %d calls generated in %s", b.calls, time.Since(began).Round(time.Second))
+		there = uint64(b.calls)
+	}
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	roller := &kpi.Roller{Conn: conn, Zone: zone, Logger: slog.New(slog.DiscardHandler)}
+	buckets, err := roller.Once(ctx, time.Now().AddDate(10, 0, 0))
+	if err != nil {
+		return err
+	}
+	b.say("dashboards: %d buckets rolled up in %s", buckets, time.Since(began).Round(time.Second))
+	from, to, err := rangeOfGenerated(30)
+	if err != nil {
+		return err
+	}
+	within, slow := 0, []string{}
+	worst := map[string]time.Duration{}
+	cuts := [][]string{nil, {"campaign"}, {"day"}}
+	asked := 0
+	for _, m := range kpi.Catalogue() {
+		if b.only != "" && !slices.Contains(strings.Split(b.only, ","), m.Name) {
+			continue
+		}
+		asked++
+		var cells []string
+		ok := true
+		for _, by := range cuts {
+			if len(by) > 0 && !slices.Contains(m.Dimensions(), by[0]) {
+				cells = append(cells, "-")
+				continue
+			}
+			d, err := answers(ctx, conn, kpi.Query{Metrics: []string{m.Name}, From: from, To: to, By: by, Zone: zone}, b.answers)
+			if err != nil {
+				return err
+			}
+			cells = append(cells, d.Round(time.Millisecond).String())
+			worst[strings.Join(by, "")] = max(worst[strings.Join(by, "")], d)
+			ok = ok && d <= goalAnswer
+		}
+		if ok {
+			within++
+		} else {
+			slow = append(slow, m.Name+" "+strings.Join(cells, " / "))
+		}
+		_, _ = fmt.Fprintf(b.log, "  %-26s %s\n", m.Name, strings.Join(cells, "  "))
+	}
+	b.add(line{fmt.Sprintf("metrics over 30 days of %d M calls, p95 <= %s: total, by campaign, by day", there/1e6, goalAnswer), fmt.Sprintf("%d of %d", within, asked), "", "", "all"})
+	for _, s := range slow {
+		b.add(line{"  slower: " + s, "", "", "", ""})
+	}
+	return nil
+}
+
+// answers is the 95th percentile of how long a question takes, after two that warm the caches.
+func answers(ctx context.Context, conn driver.Conn, q kpi.Query, n int) (time.Duration, error) {
+	var took []time.Duration
+	for i := range n + 2 {
+		began := time.Now()
+		if _, err := kpi.Ask(ctx, conn, q); err != nil {
+			return 0, err
+		}
+		if i >= 2 {
+			took = append(took, time.Since(began))
+		}
+	}
+	slices.Sort(took)
+	return took[min(len(took)-1, len(took)*95/100)], nil
+}

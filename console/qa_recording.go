@@ -1,0 +1,103 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+
+	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/auditlog"
+	"github.com/ringfence/ringfence/internal/identity"
+	"github.com/ringfence/ringfence/internal/recording"
+)
+
+// opened is the recording of a task the user may hear; the path comes from the task, never from the request.
+func (c *console) opened(w http.ResponseWriter, r *http.Request, u *identity.User) (*event.QATaskState, *recording.Object, string) {
+	s := c.visible(w, r, u)
+	if s == nil {
+		return nil, nil, ""
+	}
+	if c.opt.QA.Recordings == nil {
+		c.fail(w, r, http.StatusNotFound, "")
+		return nil, nil, ""
+	}
+	o, err := c.opt.QA.Recordings.Open(r.Context(), s.Task.RecordingUri)
+	var kind string
+	if err == nil {
+		if kind, err = recording.Sniff(o); err != nil {
+			_ = o.Close()
+		}
+	}
+	switch {
+	case errors.Is(err, recording.ErrMissing), errors.Is(err, recording.ErrName):
+		writeProblem(w, http.StatusNotFound, "missing")
+	case errors.Is(err, recording.ErrUnreadable):
+		writeProblem(w, http.StatusUnsupportedMediaType, "unreadable")
+	case err != nil:
+		c.opt.Logger.Error("a recording cannot be read", "task", s.Task.TaskId, "error", err)
+		writeProblem(w, http.StatusServiceUnavailable, "unavailable")
+	default:
+		return s, o, kind
+	}
+	return nil, nil, ""
+}
+
+// listen sends a recording, or the part of it that is asked for.
+func (c *console) listen(w http.ResponseWriter, r *http.Request, u *identity.User) {
+	_, o, kind := c.opened(w, r, u)
+	if o == nil {
+		return
+	}
+	defer func() { _ = o.Close() }()
+	c.send(w, r, o, kind)
+}
+
+func (c *console) send(w http.ResponseWriter, r *http.Request, o *recording.Object, kind string) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "private, no-store")
+	w.Header().Set("Accept-Ranges", "bytes")
+	http.ServeContent(w, r, "", o.Modified, o)
+}
+
+func (c *console) waveform(w http.ResponseWriter, r *http.Request, u *identity.User) {
+	s, o, _ := c.opened(w, r, u)
+	if o == nil {
+		return
+	}
+	defer func() { _ = o.Close() }()
+	x, err := c.opt.QA.Waveforms.Of(o)
+	switch {
+	case errors.Is(err, recording.ErrUnreadable):
+		writeProblem(w, http.StatusUnsupportedMediaType, "unreadable")
+	case err != nil:
+		c.opt.Logger.Error("a waveform cannot be computed", "task", s.Task.TaskId, "error", err)
+		writeProblem(w, http.StatusServiceUnavailable, "unavailable")
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		writeJSON(w, http.StatusOK, x)
+	}
+}
+
+// download hands a recording out as a file: with a reason, and on record before the first byte.
+func (c *console) download(w http.ResponseWriter, r *http.Request, u *identity.User) {
+	reason := r.PostFormValue("reason")
+	if err := auditlog.CheckReason(reason); err != nil {
+		c.fail(w, r, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	s, o, kind := c.opened(w, r, u)
+	if o == nil {
+		return
+	}
+	defer func() { _ = o.Close() }()
+	err := c.opt.Audit.Write(r.Context(), auditlog.Entry{Actor: u.Name, Roles: u.Roles, PartnerID: u.PartnerID, Action: auditlog.RecordingDownloaded, Kind: "call", Subject: s.Task.CallId,
+		Reason: reason, Address: identity.Address(r), Source: "console", Detail: map[string]string{"task_id": s.Task.TaskId, "bytes": fmt.Sprint(o.Size)}})
+	if err != nil {
+		c.broken(w, r, err)
+		return
+	}
+	ext := map[string]string{"audio/wav": ".wav", "audio/mpeg": ".mp3", "audio/ogg": ".opus"}[kind]
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", "recording-"+path.Base("/"+s.Task.Day)+"-"+s.Task.AgentId+ext))
+	c.send(w, r, o, kind)
+}

@@ -1,0 +1,216 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringfence/ringfence/client"
+	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/app"
+	"github.com/ringfence/ringfence/internal/config"
+	"github.com/ringfence/ringfence/internal/identity"
+	"github.com/ringfence/ringfence/internal/qadesk"
+)
+
+const password = "a password of the test"
+
+// customerNumber is a customer's: it must be nowhere to be seen.
+const customerNumber = "+8613900001234"
+
+// quality is a running system whose users can sign in, with calls whose recordings are drawn, all of them.
+func quality(t *testing.T, calls int) *app.App {
+	t.Helper()
+	dir := t.TempDir()
+	users := filepath.Join(dir, "users.yaml")
+	for _, u := range []identity.User{
+		{Name: "rater", Display: "Rater One", Roles: []string{"qa"}}, {Name: "rater2", Roles: []string{"qa"}},
+		{Name: "leader", Roles: []string{"supervisor"}, TeamID: "team-1"}, {Name: "support", Roles: []string{"compliance"}},
+		{Name: "green", Roles: []string{"supervisor"}, PartnerID: "partner-green"}, {Name: "agent-1", Roles: []string{"agent"}, AgentID: "agent-1"},
+		{Name: "agent-2", Roles: []string{"agent"}, AgentID: "agent-2"},
+	} {
+		if err := identity.PutUser(users, u, password); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec := filepath.Join(dir, "rec")
+	if err := os.MkdirAll(rec, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(rec, "call.wav"), toneWAV(20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load("", []string{"data_dir=" + dir, "http.listen=127.0.0.1:0", "kafka.partitions=2", "sampling.one_in=1", "console.users_file=" + users, "recordings.dir=" + rec}, os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := app.Start(t.Context(), app.Options{Config: cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	now := time.Now()
+	var objects []any
+	for i := range calls {
+		at := now.Add(-time.Duration(10+i) * time.Minute).UnixMilli()
+		objects = append(objects, map[string]any{"call_id": fmt.Sprint("call-", i), "number": customerNumber, "purpose": "sales", "campaign_id": "<script>alert(1)</script>", "started_at": client.Time(at),
+			"answered_at": client.Time(at + 5000), "bridged_at": client.Time(at + 6000), "ended_at": client.Time(at + 66_000), "outcome": "answered", "answered_by": "human", "disposition": "refuse",
+			"agent_id": fmt.Sprint("agent-", 1+i%2), "team_id": fmt.Sprint("team-", 1+i%2), "partner_id": []string{"partner-blue", "partner-red"}[i%2],
+			"recording": map[string]any{"uri": "call.wav", "size_bytes": 320_044, "duration_ms": 20_000}})
+	}
+	res, err := (&client.Client{Base: a.URL(), Retry: 30 * time.Second}).Send(t.Context(), "calls", objects...)
+	if err != nil || len(res.Rejected) > 0 {
+		t.Fatalf("send the calls: %v %+v", err, res)
+	}
+	if err := a.Counted(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "every recording is in the queue", func() bool {
+		return a.Desk().Queue(&event.QAActor{UserId: "rater", Roles: []string{"qa"}}, qadesk.Filter{}).Open >= calls
+	})
+	return a
+}
+
+// until waits for what other goroutines bring about.
+func until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	tick, over := time.NewTicker(50*time.Millisecond), time.After(60*time.Second)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-over:
+			t.Fatalf("it does not come about that %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// toneWAV is so many seconds of a tone.
+func toneWAV(seconds int) []byte {
+	var b bytes.Buffer
+	n := uint32(16000 * seconds)
+	b.WriteString("RIFF")
+	_ = binary.Write(&b, binary.LittleEndian, 36+n)
+	b.WriteString("WAVEfmt ")
+	_ = binary.Write(&b, binary.LittleEndian, []uint16{16, 0, 1, 1})
+	_ = binary.Write(&b, binary.LittleEndian, []uint32{8000, 16000})
+	_ = binary.Write(&b, binary.LittleEndian, []uint16{2, 16})
+	b.WriteString("data")
+	_ = binary.Write(&b, binary.LittleEndian, n)
+	for i := range 8000 * seconds {
+		_ = binary.Write(&b, binary.LittleEndian, int16(8000*math.Sin(float64(i)/3)))
+	}
+	return b.Bytes()
+}
+
+// visitor is a browser without a screen: it keeps cookies and follows redirects.
+type visitor struct {
+	t    *testing.T
+	base string
+	http *http.Client
+}
+
+func (a visitor) get(path string) (int, string) { return a.do("GET", path, nil, nil) }
+
+func (a visitor) do(method, path string, body io.Reader, header map[string]string) (int, string) {
+	a.t.Helper()
+	r, err := http.NewRequestWithContext(a.t.Context(), method, a.base+path, body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	res, err := a.http.Do(r)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+func (a visitor) post(path string, form url.Values) (int, string) {
+	return a.do("POST", path, strings.NewReader(form.Encode()), map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
+}
+
+var csrfMeta = regexp.MustCompile(`<meta name="csrf" content="([^"]+)">`)
+
+// token is the CSRF token of the visitor's pages.
+func (a visitor) token() string {
+	_, body := a.get("/console/search")
+	m := csrfMeta.FindStringSubmatch(body)
+	if m == nil {
+		_, body = a.get("/console/me")
+		m = csrfMeta.FindStringSubmatch(body)
+	}
+	if m == nil {
+		a.t.Fatal("no page has a token")
+	}
+	return m[1]
+}
+
+func anybody(t *testing.T, a *app.App) visitor {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return visitor{t, a.URL(), &http.Client{Jar: jar, Timeout: 30 * time.Second}}
+}
+
+func signIn(t *testing.T, a *app.App, name string) visitor {
+	t.Helper()
+	v := anybody(t, a)
+	if code, body := v.post("/console/sign-in", url.Values{"name": {name}, "password": {password}, "back": {"/"}}); code != http.StatusOK {
+		t.Fatalf("sign in as %s: %d %s", name, code, body)
+	}
+	return v
+}
+
+// fullSheet answers every checkpoint of the shipped rubric.
+func fullSheet(a *app.App, answer string) map[string]any {
+	r := a.Rubrics()[0]
+	var checks []map[string]string
+	for _, s := range r.Sections {
+		for _, c := range s.Checkpoints {
+			if !c.Sale {
+				checks = append(checks, map[string]string{"id": c.ID, "answer": answer})
+			}
+		}
+	}
+	return map[string]any{"rubric": r.ID(), "checks": checks, "comment": "<img src=x onerror=alert(1)> call 13900001234 again"}
+}
+
+func jsonBody(t *testing.T, v any) io.Reader {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.NewReader(b)
+}

@@ -1,0 +1,161 @@
+package dashboards
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ringfence/ringfence/processors/kpi"
+)
+
+// Column of a listing, in the order of its SELECT. Unit is one of the catalogue's, "time", "word" for a value of an
+// enumeration, or "" for text.
+type Column struct {
+	Name  string `json:"name"`
+	Title Text   `json:"title"`
+	Unit  string `json:"unit,omitempty"`
+	Bar   bool   `json:"bar,omitempty"`   // shown as a bar
+	Long  bool   `json:"long,omitempty"`  // text that may be broken over lines
+	Drill string `json:"drill,omitempty"` // the variable its value fixes on the page of calls
+}
+
+// rows behind the numbers: what happened, not how much of it. They hold no metric's definition; customers and numbers
+// are masked as they stand in ClickHouse.
+type rows struct {
+	name    string
+	vars    []string // the variables it is narrowed by
+	note    string
+	columns []Column
+	sql     string
+	empty   string // why it may rightly have no rows, "" if that would be a fault
+}
+
+const inRange = " >= $__fromTime_ms AND %[1]s < $__toTime_ms"
+
+func during(column string) string { return column + fmt.Sprintf(inRange, column) }
+
+func text(name, en, zh string) Column { return Column{Name: name, Title: Text{en, zh}} }
+func word(name, en, zh string) Column { return Column{Name: name, Title: Text{en, zh}, Unit: "word"} }
+func long(name, en, zh string) Column { return Column{Name: name, Title: Text{en, zh}, Long: true} }
+func when(name, en, zh string) Column { return Column{Name: name, Title: Text{en, zh}, Unit: "time"} }
+func amount(name, en, zh, unit string) Column {
+	return Column{Name: name, Title: Text{en, zh}, Unit: unit}
+}
+func bar(name, en, zh, unit string) Column {
+	return Column{Name: name, Title: Text{en, zh}, Unit: unit, Bar: true}
+}
+
+// Listing by its name.
+func listingOf(name string) (rows, error) {
+	all := listings()
+	i := slices.IndexFunc(all, func(r rows) bool { return r.name == name })
+	if i < 0 {
+		return rows{}, fmt.Errorf("there is no listing %q", name)
+	}
+	return all[i], nil
+}
+
+func listings() []rows {
+	return slices.Concat(callListings(), ruleListings(), complaintListings(), workListings(), dataListings())
+}
+
+func callListings() []rows {
+	of := []string{"campaign", "team", "agent", "partner", "product"}
+	which := make([]string, 0, 16)
+	for _, c := range varWhich.Choices {
+		condition, ok := kpi.CallsThat(c.Value)
+		if !ok {
+			panic("dashboards: the catalogue does not know the calls " + c.Value) // a mistake here; a test runs every listing
+		}
+		which = append(which, fmt.Sprintf("${which:sqlstring} = '%s', %s", c.Value, condition))
+	}
+	return []rows{
+		{name: "calls", vars: of, note: "The newest 200 calls of the range; the customer as a keyed hash, the number masked.", columns: []Column{
+			when("started_at", "Started", "开始"), {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "team_id", Title: varTeam.Title, Drill: "team"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"},
+			text("number", "Number", "号码"), text("customer", "Customer", "客户"), word("outcome", "Outcome", "结果"), word("answered_by", "Answered by", "应答方"), amount("talk", "Talk", "通话", kpi.Seconds),
+			word("disposition", "Disposition", "意向"), text("products", "Products", "业务"), text("ordered", "Ordered", "成交业务"), amount("attempt_no", "Attempt", "第几次", kpi.Calls), text("violations", "Violations", "超限"), text("call_id", "Call", "通话编号")},
+			sql: "SELECT started_at, campaign_id, team_id, agent_id, number_masked AS number, substring(customer_hash, 1, 12) AS customer, outcome, answered_by, " +
+				"if(isNull(bridged_at), NULL, dateDiff('millisecond', bridged_at, ended_at) / 1000) AS talk, disposition, arrayStringConcat(products, ', ') AS products_, arrayStringConcat(ordered, ', ') AS ordered_, attempt_no, arrayStringConcat(violations, ', ') AS violations_, call_id " +
+				"FROM calls FINAL WHERE direction = 'outbound' AND " + during("started_at") + " AND " + only(of...) + " AND multiIf(" + strings.Join(which, ", ") + ", 0) ORDER BY started_at DESC, call_id LIMIT 200"},
+		{name: "outcomes", vars: of, note: "Outbound calls by what became of them (CONTRACT section 2, outcome).", columns: []Column{word("outcome", "Outcome", "结果"), bar("calls", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},
+			sql: "SELECT outcome, count() AS calls, calls / sum(calls) OVER () AS share FROM calls FINAL WHERE direction = 'outbound' AND " + during("started_at") + " AND " + only(of...) + " GROUP BY outcome ORDER BY calls DESC, outcome"},
+		{name: "dispositions", vars: of, note: "What the customer said (CMP-13), of outbound calls that have a disposition.", columns: []Column{word("disposition", "Disposition", "意向"), bar("calls", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},
+			sql: "SELECT disposition, count() AS calls, calls / sum(calls) OVER () AS share FROM calls FINAL WHERE direction = 'outbound' AND disposition != '' AND " + during("started_at") + " AND " + only(of...) + " GROUP BY disposition ORDER BY calls DESC, disposition"},
+	}
+}
+
+func ruleListings() []rows {
+	of := []string{"campaign", "partner", "product"}
+	return []rows{
+		{name: "denials", vars: of, note: "Requests each rule denied. A request that several rules deny stands in each one's row.", columns: []Column{text("rule", "Rule", "规则"), bar("requests", "Denied requests", "拒绝次数", kpi.Permits), amount("customers", "Customers", "客户数", kpi.Accounts), when("last", "Last", "最近")},
+			sql: "SELECT rule, count() AS requests, uniqExact(customer_id) AS customers, max(at) AS last FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE decision = 'deny' AND " + during("at") + " AND " + only(of...) + " GROUP BY rule ORDER BY requests DESC, rule LIMIT 100"},
+		{name: "permit_fates", vars: []string{"campaign", "partner", "product"}, note: "What became of permits granted in the range: used by a call, released, still out, or orphaned (out for longer than permit_orphan_after).", columns: []Column{word("status", "Status", "状态"), bar("permits", "Permits", "许可", kpi.Permits), amount("share", "Share", "占比", kpi.Ratio)},
+			sql: "SELECT if(s.status = '', 'out', s.status) AS status, count() AS permits, permits / sum(permits) OVER () AS share FROM (SELECT permit_id FROM permits FINAL WHERE decision = 'permit' AND " + during("at") + " AND " + only(of...) +
+				") AS p LEFT JOIN (SELECT permit_id, toString(max(status)) AS status FROM permit_status GROUP BY permit_id) AS s ON p.permit_id = s.permit_id GROUP BY status ORDER BY permits DESC, status"},
+		{name: "violations", vars: []string{"campaign", "team", "agent", "partner", "product"}, note: "Calls that broke a cap: dialled without a permit, after it ran out, or reported late.", empty: "a centre that keeps within its caps has none",
+			columns: []Column{when("started_at", "Started", "开始"), {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, text("customer", "Customer", "客户"), text("rules", "Rules", "规则"), word("permit", "Permit", "许可"), text("call_id", "Call", "通话编号")},
+			sql: "SELECT started_at, campaign_id, agent_id, substring(customer_hash, 1, 12) AS customer, arrayStringConcat(violations, ', ') AS rules, if(permit_id = '', 'none', 'late') AS permit, call_id FROM calls FINAL WHERE direction = 'outbound' AND notEmpty(violations) AND " +
+				during("started_at") + " AND " + only("campaign", "team", "agent", "partner", "product") + " ORDER BY started_at DESC, call_id LIMIT 100"},
+	}
+}
+
+func complaintListings() []rows {
+	of := []string{"campaign", "team", "agent", "partner", "product"}
+	last := func(c string) string { return "argMax(x." + c + ", revision) AS " + c }
+	words := func(c string) string { return "argMaxIf(" + c + ", (at, revision), " + c + " != '') AS last_" + c }
+	all := "(SELECT complaint_id, min(at) AS opened, argMax(event, (at, revision)) AS state, " + words("category") + ", " + words("severity") + ", " + words("level") + ", argMaxIf(attributed_call_id, revision, attributed_call_id != '') AS last_call, " +
+		strings.Join([]string{last("campaign_id"), last("agent_id"), last("team_id"), last("partner_id"), last("products")}, ", ") +
+		" FROM (SELECT * FROM complaints FINAL) AS x GROUP BY complaint_id HAVING " + during("opened") + " AND " + only(of...) + ")"
+	return []rows{
+		{name: "complaints", vars: of, empty: "nobody complained", note: "The newest 200 complaints, as they stand now.", columns: []Column{when("opened", "Opened", "受理"), word("state", "State", "状态"), word("severity", "Severity", "严重程度"), word("category", "Category", "类别"), word("level", "Level", "级别"),
+			{Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, text("call", "Call", "通话编号"), text("complaint_id", "Complaint", "投诉编号")},
+			sql: "SELECT opened, state, last_severity, last_category, last_level, campaign_id, agent_id, last_call, complaint_id FROM " + all + " ORDER BY opened DESC, complaint_id LIMIT 200"},
+		{name: "complaint_categories", vars: of, empty: "nobody complained", note: "Complaints by category (CPL-10, CPL-14).", columns: []Column{word("category", "Category", "类别"), bar("complaints", "Complaints", "投诉", kpi.Complaints), amount("share", "Share", "占比", kpi.Ratio)},
+			sql: "SELECT if(last_category = '', 'not graded yet', last_category) AS category, count() AS complaints, complaints / sum(complaints) OVER () AS share FROM " + all + " GROUP BY category ORDER BY complaints DESC, category"},
+		{name: "alerts", vars: []string{"campaign", "agent"}, note: "Alerts raised in the range, with what was expected and how unlikely the count is by chance.", columns: []Column{when("at", "At", "时间"), word("kind", "Kind", "类型"), word("state", "State", "状态"),
+			{Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, long("detail", "What happened", "说明"), word("action", "Action", "处置"), amount("count", "Count", "次数", kpi.Calls), amount("expected", "Expected", "预期", "number"), amount("p_value", "p", "p 值", "p")},
+			empty: "a quiet centre has none",
+			sql:   "SELECT at, kind, state, campaign_id, agent_id, detail, action, count, expected, p_value FROM alerts FINAL WHERE " + during("at") + " AND " + only("campaign", "agent") + " ORDER BY at DESC, alert_id LIMIT 100"},
+	}
+}
+
+func workListings() []rows {
+	of := []string{"campaign", "team", "agent", "partner"}
+	return []rows{
+		{name: "states", vars: of, note: "Hours agents spent in each state; time in states is cut at the borders of the range.", columns: []Column{word("state", "State", "状态"), bar("hours", "Hours", "小时", kpi.Hours), amount("share", "Share", "占比", kpi.Ratio)},
+			sql: "SELECT state, sum(greatest(0, toUnixTimestamp64Milli(least(end_at, $__toTime_ms)) - toUnixTimestamp64Milli(greatest(start_at, $__fromTime_ms)))) / 3600000 AS hours, hours / sum(hours) OVER () AS share FROM agent_intervals FINAL WHERE start_at < $__toTime_ms AND end_at > $__fromTime_ms AND start_at > $__fromTime_ms - INTERVAL 26 HOUR AND state != 'logged_out' AND " +
+				only(of...) + " GROUP BY state HAVING hours > 0 ORDER BY hours DESC, state"},
+		{name: "signals", vars: []string{"campaign"}, note: "What the dialer was told last in the range, and the verdict it obeys: run, throttle or stop.", columns: []Column{{Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, word("verdict", "Verdict", "指令"), long("reason", "Reason", "原因"), when("at", "At", "时间"),
+			amount("answer_rate", "Answer rate", "应答率", kpi.Ratio), amount("abandonment", "Abandonment", "放弃率", kpi.Ratio), amount("handling_time", "Handling time", "处理时长", kpi.Seconds), amount("available", "Free", "空闲坐席", kpi.Agents), amount("busy", "Busy", "忙碌坐席", kpi.Agents), amount("live_calls", "Live calls", "在线通话", kpi.Calls)},
+			sql: "SELECT campaign_id, argMaxIf(verdict, (at, position), verdict != '') AS verdict_, argMaxIf(reason, (at, position), verdict != '') AS reason_, max(at) AS last, argMaxIf(answer_rate, (at, position), dials > 0), argMaxIf(abandonment_rate, (at, position), dials > 0), argMaxIf(handling_time_ms, (at, position), dials > 0) / 1000, argMax(agents_available, (at, position)), argMax(agents_busy, (at, position)), argMax(live_calls, (at, position)) " +
+				"FROM campaign_signals WHERE " + during("at") + " AND " + only("campaign") + " GROUP BY campaign_id ORDER BY campaign_id LIMIT 200"},
+		{name: "verdicts", vars: []string{"campaign"}, note: "Every change of a campaign's verdict.", empty: "no campaign was throttled or stopped", columns: []Column{when("at", "At", "时间"), {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, word("verdict", "Verdict", "指令"), word("by", "By", "由谁"), long("reason", "Reason", "原因")},
+			sql: "SELECT at, campaign_id, verdict, verdict_by, reason FROM campaign_signals FINAL WHERE verdict != '' AND " + during("at") + " AND " + only("campaign") + " ORDER BY at DESC, campaign_id LIMIT 100"},
+		{name: "seats_over_time", vars: []string{"campaign"}, note: "Mean number of agents, by state, as the dialer saw them.", columns: []Column{when("time", "Time", "时间"), amount("free", "Free", "空闲坐席", "number"), amount("busy", "Busy", "忙碌坐席", "number"), amount("live", "Live calls", "在线通话", "number")},
+			sql: "SELECT time, sum(free) AS free, sum(busy) AS busy, sum(live) AS live FROM (SELECT toStartOfInterval(at, INTERVAL 10 MINUTE) AS time, campaign_id, avg(agents_available) AS free, avg(agents_busy) AS busy, avg(live_calls) AS live FROM campaign_signals WHERE verdict = '' AND " +
+				during("at") + " AND " + only("campaign") + " GROUP BY time, campaign_id) GROUP BY time ORDER BY time"},
+		{name: "qa_queue", vars: of, note: "Recordings drawn, by the draw they came from, and how many have a published review.", columns: []Column{word("draw", "Draw", "抽样"), bar("drawn", "Drawn", "抽取", kpi.Calls), amount("reviewed", "Reviewed", "已质检", kpi.Calls), amount("share", "Done", "完成率", kpi.Ratio), when("oldest", "Oldest open", "最早未检")},
+			sql: "SELECT draw, count() AS drawn, countIf(task_id IN (SELECT task_id FROM qa_reviews WHERE isNotNull(published_at))) AS reviewed, reviewed / drawn AS share, minIf(call_started_at, task_id NOT IN (SELECT task_id FROM qa_reviews WHERE isNotNull(published_at))) AS oldest FROM qa_tasks FINAL WHERE " +
+				during("call_started_at") + " AND " + only(of...) + " GROUP BY draw ORDER BY drawn DESC, draw"},
+		{name: "reviews", vars: of, note: "The newest 100 published reviews.", empty: "the demo has no reviewers unless someone reviews in the console", columns: []Column{when("at", "Call", "通话时间"), {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, amount("score", "Score", "得分", kpi.Points), word("fatal", "Fatal", "致命错误"), text("rater", "Reviewer", "质检员"), text("call_id", "Call", "通话编号")},
+			sql: "SELECT call_started_at, agent_id, campaign_id, score, if(fatal, 'fatal', '') AS fatal_, rater, call_id FROM qa_reviews FINAL WHERE isNotNull(published_at) AND " + during("call_started_at") + " AND " + only(of...) + " ORDER BY call_started_at DESC, call_id LIMIT 100"},
+	}
+}
+
+func dataListings() []rows {
+	fresh := func(table, column string) string {
+		return fmt.Sprintf("SELECT '%[1]s' AS fact, count() AS n, maxOrNull(%[2]s) AS newest FROM %[1]s WHERE %[3]s", table, column, during(column))
+	}
+	return []rows{
+		{name: "freshness", note: "Rows of each table that stand in the range, and the newest of them. A table that lags behind the others has a source that fell silent.", columns: []Column{text("fact", "Fact", "数据"), bar("n", "Rows", "行数", kpi.Calls), when("newest", "Newest", "最新")},
+			sql: "SELECT fact, n, newest FROM (" + strings.Join([]string{fresh("calls", "started_at"), fresh("permits", "at"), fresh("agent_intervals", "start_at"), fresh("complaints", "at"), fresh("campaign_signals", "at"), fresh("sampling_population", "call_started_at"), fresh("leads", "at"), fresh("surveys", "at")}, " UNION ALL ") + ") ORDER BY n DESC, fact"},
+		{name: "dead_letters", note: "What was refused, by source and reason; `ringfence deadletter` shows and sends again.", empty: "nothing was refused", columns: []Column{text("source", "Source", "来源"), long("reason", "Reason", "原因"), bar("n", "Records", "条数", kpi.Calls), when("last", "Last", "最近")},
+			sql: "SELECT source, substring(reason, 1, 160) AS why, count() AS n, max(at) AS last FROM dead_letter FINAL WHERE " + during("at") + " GROUP BY source, why ORDER BY n DESC, source, why LIMIT 100"},
+		{name: "gaps", vars: []string{"campaign", "team", "agent", "partner", "product"}, note: "Outbound calls that lack what others are counted by.", columns: []Column{text("what", "What is missing", "缺失项"), bar("n", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},
+			sql: "SELECT x.1 AS what, x.2 AS n, x.2 / nullIf(total, 0) AS share FROM (SELECT count() AS total, [('campaign', countIf(campaign_id = '')), ('customer in the directory', countIf(customer_id = '' OR startsWith(customer_id, 'n:'))), ('agent, of bridged calls', countIf(isNotNull(bridged_at) AND agent_id = '')), " +
+				"('disposition, of bridged calls', countIf(isNotNull(bridged_at) AND disposition = '')), ('permit', countIf(permit_id = '')), ('answered by, of connected calls', countIf(isNotNull(answered_at) AND answered_by = '')), ('end of wrap-up, of bridged calls', countIf(isNotNull(bridged_at) AND isNull(wrapped_up_at)))] AS parts FROM calls FINAL WHERE direction = 'outbound' AND " +
+				during("started_at") + " AND " + only("campaign", "team", "agent", "partner", "product") + ") ARRAY JOIN parts AS x ORDER BY n DESC, what"},
+		{name: "changes", note: "Deploys of ringfence and changes of the policy.", columns: []Column{when("at", "At", "时间"), word("kind", "Kind", "类型"), text("what", "What", "内容")},
+			sql: "SELECT at, kind, what FROM changes FINAL WHERE " + during("at") + " ORDER BY at DESC, kind LIMIT 100"},
+	}
+}

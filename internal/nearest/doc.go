@@ -1,0 +1,2 @@
+// Package nearest finds the known word somebody probably meant.
+package nearest

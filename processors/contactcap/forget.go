@@ -1,0 +1,122 @@
+package contactcap
+
+import (
+	"time"
+
+	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/processors/contactcap/policy"
+)
+
+// callsKept is how long a call is remembered beyond the longest window of the policy, and after its last event: updates
+// still come, complaints are still attributed to it.
+const callsKept = 35 * 24 * time.Hour
+
+// forget drops what is no longer needed: old answers, old permits that are over, and calls that no rule can count any more.
+func (t *turn) forget() error {
+	now := t.c.Now().UnixMilli()
+	answers := t.s.Answers[:0]
+	for _, a := range t.s.Answers {
+		if now-a.DecidedAt < answersKept.Milliseconds() {
+			answers = append(answers, a)
+		}
+	}
+	t.s.Answers = answers
+	permits := t.s.Permits[:0]
+	for _, p := range t.s.Permits {
+		if p.Over == permitOut || now-p.DecidedAt < permitsKept.Milliseconds() {
+			permits = append(permits, p)
+		}
+	}
+	t.s.Permits = permits
+	if at, ok := t.nextForgetting(); !ok || now < at {
+		return nil
+	}
+	return t.forgetCalls(now)
+}
+
+// needed is how long calls are kept under the policy in force, in milliseconds; false = none is ever forgotten.
+func (t *turn) needed() (int64, bool) {
+	if !t.Forget {
+		return 0, false
+	}
+	return t.Policy().Reach() + callsKept.Milliseconds(), true
+}
+
+// forgettable tells whether time will come when no rule of the policy can count the call. What holds for ever (refusals, who
+// wants no calls) is kept for ever.
+func forgettable(p *policy.Policy, c *CallEntry) bool {
+	if c.OptOut || len(c.Refused) > 0 {
+		return false
+	}
+	for _, r := range p.Rules {
+		if r.Kind == policy.NeverAfter && r.Event.Event == policy.Call && matches(&r.Event, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// nextForgetting is when a call may be forgotten, false if none ever.
+func (t *turn) nextForgetting() (int64, bool) {
+	keep, ok := t.needed()
+	if !ok {
+		return 0, false
+	}
+	p := t.Policy()
+	for i := range t.s.Calls {
+		if forgettable(p, &t.s.Calls[i]) {
+			return max(t.s.Calls[i].At+keep+1, t.s.Retry), true
+		}
+	}
+	return 0, false
+}
+
+// forgetCalls drops the calls that are old enough, and those alone whose last event came long ago: of a call that was
+// imported late, updates may still come.
+func (t *turn) forgetCalls(now int64) error {
+	keep, _ := t.needed()
+	p := t.Policy()
+	t.s.Retry = 0
+	rest := t.s.Calls[:0]
+	gone := 0
+	for i := range t.s.Calls {
+		c := t.s.Calls[i]
+		if !forgettable(p, &c) || c.At+keep >= now {
+			rest = append(rest, c)
+			continue
+		}
+		list, err := t.wholes(c.Tag)
+		if err != nil {
+			return err
+		}
+		at := len(list)
+		var left []*event.CallState
+		for j, cs := range list {
+			if cs.Call.StartedAt == c.At && at == len(list) {
+				at = j
+				continue
+			}
+			left = append(left, cs)
+		}
+		if at < len(list) {
+			if due := list[at].TouchedAt + callsKept.Milliseconds(); due > now {
+				if t.s.Retry == 0 || due < t.s.Retry {
+					t.s.Retry = due
+				}
+				rest = append(rest, c)
+				continue
+			}
+			if err := t.putWholes(c.Tag, left); err != nil {
+				return err
+			}
+		}
+		gone++
+		if !c.Inbound {
+			t.s.Forgotten++
+		}
+		t.s.Since = max(t.s.Since, c.At+1)
+	}
+	t.s.Calls = rest
+	t.Metrics.forgot(gone, t.s.Since)
+	return nil
+}

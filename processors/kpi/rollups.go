@@ -1,0 +1,243 @@
+package kpi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// slotSeconds is the length of a slot of time, by which facts of calls are kept and known to be touched. Hours and days
+// of every zone begin at the beginning of one.
+const slotSeconds = "900"
+
+// sums are what a cell of calls adds up, as expressions over one call. A fact is a cell of one call; a row of a roll-up
+// is one of several. So a measure over cells says the same wherever they come from.
+var sums = []struct{ name, of string }{
+	{"n", "1"},
+	{"connected", connected},
+	{"human", connected + " AND answered_by = 'human'"},
+	{"live", live},
+	{"effective", effective},
+	{"visits", effective + " AND agent_id != ''"},
+	{"bridged", "isNotNull(bridged_at)"},
+	{"handling_ms", handlingMS},
+	{"recorded", connected + " AND " + recorded},
+	{"abandoned", "outcome = 'abandoned'"},
+	{"violated", "notEmpty(violations)"},
+	{"won", won},
+	{"won_online", won + " AND (direction = 'inbound' OR ifNull(inbound_lead, false))"},
+	{"won_effective", won + " AND " + effective},
+	{"won_visits", won + " AND " + effective + " AND agent_id != ''"},
+}
+
+// cellColumns by which cells are told apart.
+var cellColumns = []string{"direction", "campaign_id", "agent_id", "team_id", "partner_id", "list_id", "purpose", "products", "sold"}
+
+// rollup is a table of cells.
+type rollup struct {
+	table   string
+	lacks   []string // columns it has summed over
+	minutes bool
+}
+
+var (
+	byDay    = rollup{table: "calls_1d"}
+	byMinute = rollup{table: "calls_1m", lacks: []string{"agent_id", "team_id", "products", "sold"}, minutes: true}
+)
+
+// sumOf is a call's share in a sum, as an integer that is never null.
+func sumOf(of string) string { return "toInt64(ifNull(" + of + ", 0))" }
+
+// fill is the statement that makes the roll-up's rows of some buckets from the facts.
+func (r rollup) fill(zone, condition string, version uint64) string {
+	names, values, keys := []string{"version"}, []string{fmt.Sprintf("toUInt64(%d)", version)}, []string{}
+	key := func(name, value string) {
+		names, values, keys = append(names, name), append(values, value+" AS k_"+name), append(keys, "k_"+name)
+	}
+	if r.minutes {
+		key("slot", "slot")
+		key("minute", "toStartOfMinute(started_at)")
+	} else {
+		key("day", dayOf("started_at", zone))
+	}
+	for _, c := range cellColumns {
+		switch {
+		case slices.Contains(r.lacks, c):
+		case c == "sold":
+			key(c, orderedProducts)
+		default:
+			key(c, c)
+		}
+	}
+	for _, x := range sums {
+		names, values = append(names, x.name), append(values, "sum("+sumOf(x.of)+")")
+	}
+	return "INSERT INTO " + r.table + " (" + strings.Join(names, ", ") + ") SELECT " + strings.Join(values, ", ") + " FROM calls FINAL WHERE " + condition + " GROUP BY " + strings.Join(keys, ", ") +
+		" SETTINGS do_not_merge_across_partitions_select_final = 1, max_partitions_per_insert_block = 0"
+}
+
+func dayOf(at, zone string) string { return "toDate(toTimeZone(" + at + ", " + quote(zone) + "))" }
+
+// dayOfSlot is the date in the zone on which a slot lies.
+func dayOfSlot(zone string) string {
+	return "toDate(toDateTime(slot * " + slotSeconds + ", " + quote(zone) + "))"
+}
+
+// current are the buckets of a roll-up that say what the facts say, with their versions: those made at the count of
+// touches that is still the count. condition narrows the slots; bucket is an expression over slot.
+func (r rollup) current(zone, bucket, condition string) string {
+	if r.minutes {
+		zone = ""
+	}
+	return "SELECT r.bucket AS bucket, r.last.2 AS version FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = " + quote(r.table) + " AND zone = " + quote(zone) + " GROUP BY bucket) AS r" +
+		" INNER JOIN (SELECT toInt64(" + bucket + ") AS bucket, sum(n) AS made_at FROM touched WHERE facts = 'calls' AND " + condition + " GROUP BY bucket) AS t ON r.bucket = t.bucket AND r.last.1 = t.made_at"
+}
+
+func (s scope) firstSlot() string {
+	return "intDiv(toUnixTimestamp(" + s.from + "), " + slotSeconds + ")"
+}
+func (s scope) lastSlot() string {
+	return "intDiv(toUnixTimestamp(" + s.to + " - toIntervalMillisecond(1)), " + slotSeconds + ")"
+}
+
+// near is the slots the range touches.
+func (s scope) slots() string { return "slot >= " + s.firstSlot() + " AND slot <= " + s.lastSlot() }
+
+// wholeDays are the current days of the roll-up that lie in the range from their first moment to their last.
+func (s scope) wholeDays() string {
+	return "SELECT toDate(bucket) AS day, version FROM (" + byDay.current(s.zone, dayOfSlot(s.zone), s.slots()) + ") WHERE day > " + dayOf(s.from+" - toIntervalMillisecond(1)", s.zone) + " AND day < " + dayOf(s.to, s.zone)
+}
+
+// wholeSlots are the current slots of the roll-up by minute that lie in the range.
+func (s scope) wholeSlots() string {
+	return "SELECT toUInt32(bucket) AS slot, version FROM (" + byMinute.current("", "slot", s.slots()) + ") WHERE bucket * " + slotSeconds + "000 >= " + millis(s.from) + " AND (bucket + 1) * " + slotSeconds + "000 <= " + millis(s.to)
+}
+
+// cells are the calls of the range: each moment from the coarsest roll-up that answers exactly, what none covers from
+// the facts. Columns: moment, what the scope cuts and filters by, and the sums named in `add`.
+func (s scope) cells(add []string, products string, conditions ...string) string {
+	need := map[string]bool{}
+	for _, d := range append(slices.Clone(s.by), filtered(s.where)...) {
+		if !isBucket(d) {
+			need[columnOf(d)] = true
+		}
+	}
+	if need["product"] {
+		need["products"], need["sold"] = true, true
+	}
+	for _, c := range cellColumns {
+		if slices.ContainsFunc(add, func(a string) bool { return a == c }) {
+			need[c] = true
+		}
+	}
+	can := func(r rollup) bool {
+		return !s.factsOnly && !slices.ContainsFunc(r.lacks, func(c string) bool { return need[c] })
+	}
+	columns := func(moment string, one bool) string {
+		out := []string{moment + " AS moment"}
+		for _, c := range cellColumns {
+			if need[c] {
+				if one && c == "sold" {
+					c = orderedProducts + " AS sold"
+				}
+				out = append(out, c)
+			}
+		}
+		if s.cuts("product") {
+			out = append(out, "product")
+		}
+		for _, x := range sums {
+			switch {
+			case !slices.Contains(add, x.name):
+			case one:
+				out = append(out, sumOf(x.of)+" AS "+x.name)
+			default:
+				out = append(out, "toInt64("+x.name+") AS "+x.name)
+			}
+		}
+		return strings.Join(out, ", ")
+	}
+	where := append(s.conditions(products), conditions...)
+	in := s.sources(can(byDay) && !s.cuts("hour"), can(byMinute))
+	var parts []string
+	if in.days != "" {
+		parts = append(parts, "SELECT "+columns("toDateTime64(toDateTime(day, "+quote(s.zone)+") + 43200, 3, 'UTC')", false)+" FROM calls_1d"+s.unfold(products)+" WHERE "+and(append([]string{in.days}, where...)...))
+	}
+	if in.minutes != "" {
+		parts = append(parts, "SELECT "+columns("toDateTime64(minute, 3, 'UTC')", false)+" FROM calls_1m WHERE "+and(append([]string{in.minutes}, where...)...))
+	}
+	if in.facts != "" || len(parts) == 0 {
+		products = strings.ReplaceAll(products, "sold", "ordered") // which are the same together with the products
+		where = append(s.conditions(products), conditions...)
+		parts = append(parts, "SELECT "+columns("started_at", true)+" FROM calls FINAL"+s.unfold(products)+" WHERE "+and(append([]string{in.facts, s.slots(), within("started_at", s)}, where...)...)+
+			" SETTINGS do_not_merge_across_partitions_select_final = 1")
+	}
+	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
+}
+
+// sources are conditions on the tables of the tiers; "" = nothing is read there.
+type sources struct{ days, minutes, facts string }
+
+// sources chooses the tiers: as they were found to be beforehand, else the statement chooses for itself.
+func (s scope) sources(days, minutes bool) (in sources) {
+	if t := s.tiers; t != nil {
+		slots, facts := t.slots, t.facts
+		switch {
+		case days && !minutes:
+			facts = t.bare
+		case !days && minutes:
+			slots, facts = t.hourSlots, t.hourFacts
+		case !days:
+			facts = t.hourAll
+		}
+		if days && len(t.days) > 0 {
+			in.days = "(day, version) IN (" + strings.Join(t.days, ", ") + ")"
+		}
+		if minutes && len(slots) > 0 {
+			in.minutes = "(slot, version) IN (" + strings.Join(slots, ", ") + ")"
+		}
+		if len(facts) > 0 {
+			in.facts = condition(facts)
+		}
+		return in
+	}
+	var covered []string
+	if days {
+		in.days = "(day, version) IN (" + s.wholeDays() + ")"
+		covered = append(covered, dayOfSlot(s.zone)+" NOT IN (SELECT day FROM ("+s.wholeDays()+"))")
+	}
+	if minutes {
+		in.minutes = "(slot, version) IN (SELECT slot, version FROM (" + s.wholeSlots() + ") WHERE " + and(covered...) + ")"
+		covered = append(covered, "slot NOT IN (SELECT slot FROM ("+s.wholeSlots()+"))")
+	}
+	if len(covered) > 0 {
+		in.facts = "slot IN (SELECT DISTINCT slot FROM touched WHERE facts = 'calls' AND " + and(append([]string{s.slots()}, covered...)...) + ")"
+	} else {
+		in.facts = s.slots()
+	}
+	return in
+}
+
+func filtered(where []Filter) []string {
+	var out []string
+	for _, f := range where {
+		out = append(out, f.Dim)
+	}
+	return out
+}
+
+// used are the columns of cells that measures name.
+func used(measures []Measure, source string) []string {
+	var out []string
+	for _, m := range measures {
+		if m.Source != source {
+			continue
+		}
+		for _, w := range strings.FieldsFunc(m.SQL, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+			if !slices.Contains(out, w) {
+				out = append(out, w)
+			}
+		}
+	}
+	return out
+}

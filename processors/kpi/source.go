@@ -1,0 +1,245 @@
+package kpi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+var (
+	callDims      = []string{"campaign", "agent", "team", "partner", "product", "list", "purpose"}
+	leadDims      = []string{"campaign", "list"}
+	stateDims     = []string{"campaign", "agent", "team", "partner"}
+	scheduleDims  = []string{"agent", "team", "partner"}
+	permitDims    = []string{"campaign", "partner", "product", "purpose"}
+	complaintDims = []string{"campaign", "agent", "team", "partner", "product"}
+	qaDims        = []string{"campaign", "agent", "team", "partner"}
+)
+
+// dimsOf a source's facts, time last.
+func dimsOf(source string) []string {
+	timed := func(d []string) []string { return append(slices.Clone(d), Buckets()...) }
+	switch source {
+	case "leads", "lead_calls": // a stock as of the end of the interval
+		return slices.Clone(leadDims)
+	case "states":
+		return timed(stateDims)
+	case "paid", "attended":
+		return timed(scheduleDims)
+	case "permits":
+		return timed(permitDims)
+	case "complaints", "complaints_unattributed":
+		return timed(complaintDims)
+	case "population", "reviews":
+		return timed(qaDims)
+	}
+	return timed(callDims)
+}
+
+// quote is a SQL string literal.
+func quote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`, "\x00", `\0`).Replace(s) + "'"
+}
+
+// scope is what a source's rows are cut to.
+type scope struct {
+	from, to, now string // SQL expressions of type DateTime64(3, 'UTC')
+	zone          string
+	by            []string
+	where         []Filter
+	timeAxis      bool // buckets as DateTime for a chart, not as keys for a table
+	factsOnly     bool // without the roll-ups
+	tiers         *tiers
+}
+
+func (s scope) cuts(dim string) bool { return slices.Contains(s.by, dim) }
+
+func (s scope) filter(dim string) ([]string, bool) {
+	for _, f := range s.where {
+		if f.Dim == dim {
+			return f.Values, true
+		}
+	}
+	return nil, false
+}
+
+func (s scope) bucketed() bool { return slices.ContainsFunc(s.by, isBucket) }
+
+// bucket is the key of the bucket in which a moment lies. Hours are Unix seconds: the hour that comes twice stays two.
+func (s scope) bucket(name, at string) string {
+	local := fmt.Sprintf("toTimeZone(%s, %s)", at, quote(s.zone))
+	day := "toDate(" + local + ")"
+	ends := "if(toDayOfMonth(" + day + ") >= 28, addMonths(toStartOfMonth(" + day + "), 1), toStartOfMonth(" + day + "))"
+	if s.timeAxis {
+		switch name {
+		case "hour":
+			return "toStartOfHour(" + local + ")"
+		case "week":
+			return "toDateTime(toMonday(" + day + "), " + quote(s.zone) + ")"
+		case "month":
+			return "toDateTime(toStartOfMonth(" + day + "), " + quote(s.zone) + ")"
+		case "period":
+			return "toDateTime(" + ends + ", " + quote(s.zone) + ")"
+		}
+		return "toStartOfDay(" + local + ")"
+	}
+	switch name {
+	case "hour":
+		return "toString(toUnixTimestamp(toStartOfHour(" + local + ")))"
+	case "week":
+		return "concat(toString(toISOYear(" + day + ")), '-W', leftPad(toString(toISOWeek(" + day + ")), 2, '0'))"
+	case "month":
+		return "substring(toString(" + day + "), 1, 7)"
+	case "period":
+		return "substring(toString(" + ends + "), 1, 7)"
+	}
+	return "toString(" + day + ")"
+}
+
+// columns of the dimensions that are plain columns of every fact.
+func column(dim string) string {
+	if dim == "product" {
+		return "product"
+	}
+	return dim + "_id"
+}
+
+func columnOf(dim string) string {
+	if dim == "purpose" {
+		return "purpose"
+	}
+	return column(dim)
+}
+
+// keys are the SELECT and GROUP BY expressions of the cut, for facts that stand at the moment `at`.
+func (s scope) keys(at string) []string {
+	var out []string
+	for _, d := range s.by {
+		if isBucket(d) {
+			if s.timeAxis {
+				out = append(out, s.bucket(d, at))
+			} else {
+				out = append(out, "toNullable("+s.bucket(d, at)+")")
+			}
+			continue
+		}
+		out = append(out, "nullIf(toString("+columnOf(d)+"), '')")
+	}
+	return out
+}
+
+func literals(values []string) string {
+	q := make([]string, len(values))
+	for i, v := range values {
+		q[i] = quote(v)
+	}
+	return strings.Join(q, ", ")
+}
+
+// conditions of the filters except those left out. With a cut by product the filter holds for the row's product, else
+// for any product of the event.
+func (s scope) conditions(products string, leaveOut ...string) []string {
+	var out []string
+	for _, f := range s.where {
+		switch {
+		case slices.Contains(leaveOut, f.Dim):
+		case f.Dim == "product" && !s.cuts("product"):
+			c := fmt.Sprintf("hasAny(%s, [%s])", products, literals(f.Values))
+			if slices.Contains(f.Values, "") {
+				c = fmt.Sprintf("(%s OR empty(%s))", c, products)
+			}
+			out = append(out, c)
+		default:
+			out = append(out, fmt.Sprintf("%s IN (%s)", columnOf(f.Dim), literals(f.Values)))
+		}
+	}
+	return out
+}
+
+// unfold turns an event of several products into a row each; without a cut by product it stays one.
+func (s scope) unfold(products string) string {
+	if !s.cuts("product") {
+		return ""
+	}
+	return fmt.Sprintf(" ARRAY JOIN if(empty(%s), [''], arrayDistinct(arrayMap(p -> toString(p), %s))) AS product", products, products)
+}
+
+func within(column string, s scope) string {
+	return column + " >= " + s.from + " AND " + column + " < " + s.to
+}
+
+func and(conditions ...string) string {
+	conditions = slices.DeleteFunc(conditions, func(c string) bool { return c == "" })
+	if len(conditions) == 0 {
+		return "1"
+	}
+	return strings.Join(conditions, " AND ")
+}
+
+// rows of a source: the FROM clause with its WHERE, and the moment a row stands at.
+func (s scope) rows(source string, measures []Measure) (from, at string) {
+	switch source {
+	case "calls":
+		return s.cells(used(measures, source), "products", "direction = 'outbound'"), "moment"
+	case "both_directions":
+		return s.cells(used(measures, source), "products"), "moment"
+	case "orders":
+		return s.orders(used(measures, source)), "moment"
+	case "accounts":
+		return s.calls("direction = 'outbound'"), "started_at"
+	case "lead_calls":
+		return s.calls("direction = 'outbound'", "lead_id != ''", "lead_id IN (SELECT lead_id FROM leads WHERE at < "+s.to+")"), "started_at"
+	case "leads":
+		return s.leads(), ""
+	case "states":
+		return s.states(), "slice"
+	case "paid", "attended":
+		return s.spans(source), "slice"
+	case "permits":
+		return "permits FINAL" + s.unfold("products") + " WHERE " + and(append(s.conditions("products"), within("at", s))...), "at"
+	case "complaints":
+		return s.complaints("NOT unattributed"), "opened"
+	case "complaints_unattributed":
+		return s.complaints("unattributed"), "opened"
+	case "population":
+		return "sampling_population FINAL WHERE " + and(append(s.conditions(""), within("call_started_at", s))...), "call_started_at"
+	case "reviews":
+		return "qa_reviews FINAL WHERE " + and(append(s.conditions(""), within("call_started_at", s), "isNotNull(published_at)")...), "call_started_at"
+	}
+	panic("kpi: no source " + source) // a mistake in the catalogue; a test reads every metric
+}
+
+func (s scope) calls(conditions ...string) string {
+	return "calls FINAL" + s.unfold("products") + " WHERE " + and(append(append(s.conditions("products"), s.slots(), within("started_at", s)), conditions...)...)
+}
+
+// orders are calls with their products and those sold; ordered_here tells whether the order stands in this row.
+func (s scope) orders(add []string) string {
+	here, all, add := "1", "arrayConcat(products, sold)", slices.Clone(add)
+	switch values, filtered := s.filter("product"); {
+	case s.cuts("product"):
+		here = "if(product = '', empty(sold), has(sold, product))"
+	case filtered:
+		here = "hasAny(sold, [" + literals(values) + "])"
+		if slices.Contains(values, "") {
+			here = "(" + here + " OR empty(sold))"
+		}
+	}
+	return "(SELECT *, " + here + " AS ordered_here FROM " + s.cells(add, all, "direction = 'outbound'") + ")"
+}
+
+// leads are the current versions of the lists as of the end of the interval.
+func (s scope) leads() string {
+	uselessCalls := "SELECT lead_id FROM calls FINAL WHERE direction = 'outbound' AND started_at < " + s.to + " AND lead_id != '' AND " + uselessCall
+	return "(SELECT *, useless_word != '' OR lead_id IN (" + uselessCalls + ") AS useless_lead FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
+		"argMax(useless, (leads.at, arrival)) AS useless_word FROM leads FINAL WHERE at < " + s.to + " GROUP BY lead_id)) WHERE " + and(s.conditions("")...)
+}
+
+// complaints are one row each, as attributed last; they stand where they were first opened.
+func (s scope) complaints(condition string) string {
+	last := func(c string) string { return "argMax(complaints." + c + ", revision) AS " + c }
+	return "(SELECT complaint_id, if(countIf(event = 'opened') > 0, minIf(at, event = 'opened'), min(at)) AS opened, " +
+		strings.Join([]string{last("campaign_id"), last("agent_id"), last("team_id"), last("partner_id"), last("products"), last("unattributed")}, ", ") +
+		", argMaxIf(event, (at, revision), event IN ('upheld', 'rejected')) = 'upheld' AS upheld FROM complaints FINAL GROUP BY complaint_id)" + s.unfold("products") +
+		" WHERE " + and(append(s.conditions("products"), within("opened", s), condition)...)
+}

@@ -1,0 +1,90 @@
+package kpi
+
+import (
+	"fmt"
+	"slices"
+)
+
+// quarter is what time is sliced into for buckets, in ms: in every time zone the hour, the day and so on begin at a
+// whole quarter of an hour of UTC.
+const quarter = "900000"
+
+// sliced turns rows with begin and end in ms into rows with ms and the moment `slice`, cut at the borders of buckets.
+func (s scope) sliced(rows string) string {
+	if !s.bucketed() {
+		return "(SELECT *, end_ms - begin_ms AS ms, fromUnixTimestamp64Milli(begin_ms, 'UTC') AS slice FROM (" + rows + ") WHERE end_ms > begin_ms)"
+	}
+	return "(SELECT *, least(end_ms, (q + 1) * " + quarter + ") - greatest(begin_ms, q * " + quarter + ") AS ms, fromUnixTimestamp64Milli(toInt64(q * " + quarter + "), 'UTC') AS slice FROM (" + rows +
+		") ARRAY JOIN range(toInt64(intDiv(begin_ms, " + quarter + ")), toInt64(intDiv(end_ms - 1, " + quarter + ") + 1)) AS q WHERE end_ms > begin_ms)"
+}
+
+func millis(at string) string { return "toUnixTimestamp64Milli(" + at + ")" }
+
+// clipped is an agent's interval inside the range; one that is open counts up to now.
+func (s scope) clipped() (begin, end string) {
+	return millis("greatest(start_at, " + s.from + ")"), millis("least(end_at, " + s.to + ", if(open, " + s.now + ", end_at))")
+}
+
+// near keeps the intervals that can touch the range. They are cut at midnight, so none is longer than 25 hours.
+func (s scope) near() string {
+	return "start_at < " + s.to + " AND end_at > " + s.from + " AND start_at > " + s.from + " - INTERVAL 26 HOUR"
+}
+
+func (s scope) states() string {
+	begin, end := s.clipped()
+	return s.sliced("SELECT agent_id, team_id, partner_id, campaign_id, toString(state) AS state, " + begin + " AS begin_ms, " + end +
+		" AS end_ms FROM agent_intervals FINAL WHERE " + and(append(s.conditions(""), s.near())...))
+}
+
+// spans sweeps over the borders of each agent's work, leave and presence: paid is work less leave, attended is paid
+// while the agent was in a state. Work carries the dimensions; leave and presence are the agent's.
+func (s scope) spans(source string) string {
+	group := func(dim string) string {
+		if s.cuts(dim) {
+			return "toString(" + dim + "_id)"
+		}
+		return "''"
+	}
+	begin, end := millis("greatest(start_at, "+s.from+")"), millis("least(end_at, "+s.to+")")
+	touching := "start_at < " + s.to + " AND end_at > " + s.from
+	work := fmt.Sprintf("SELECT toString(agent_id) AS agent, %s AS team, %s AS partner, %s AS b, %s AS e FROM schedules FINAL WHERE %s",
+		group("team"), group("partner"), begin, end, and(append(s.conditions(""), touching, "kind = 'work'", "end_at > start_at")...))
+	groups := "(SELECT DISTINCT agent, team, partner FROM (" + work + "))"
+	leave := "SELECT toString(agent_id) AS agent, " + begin + " AS b, " + end + " AS e FROM schedules FINAL WHERE " + and(touching, "kind = 'leave'", "end_at > start_at")
+	border := func(rows, w, l, p string) string {
+		return fmt.Sprintf("SELECT agent, team, partner, x.1 AS t, %s AS w, %s AS l, %s AS p FROM (%s) ARRAY JOIN [(b, 1), (e, -1)] AS x", w, l, p, rows)
+	}
+	joined := func(rows string) string {
+		return "SELECT g.agent AS agent, g.team AS team, g.partner AS partner, r.b AS b, r.e AS e FROM (" + rows + ") AS r INNER JOIN " + groups + " AS g ON g.agent = r.agent"
+	}
+	borders := border(work, "toInt64(x.2)", "toInt64(0)", "toInt64(0)") + " UNION ALL " + border(joined(leave), "toInt64(0)", "toInt64(x.2)", "toInt64(0)")
+	inside := "w > 0 AND l = 0"
+	if source == "attended" {
+		b, e := s.clipped()
+		present := "SELECT toString(agent_id) AS agent, " + b + " AS b, " + e + " AS e FROM agent_intervals FINAL WHERE " + s.near() + " AND e > b"
+		borders += " UNION ALL " + border(joined(present), "toInt64(0)", "toInt64(0)", "toInt64(x.2)")
+		inside += " AND p > 0"
+	}
+	swept := "SELECT agent AS agent_id, team AS team_id, partner AS partner_id, t AS begin_ms, leadInFrame(t, 1, t) OVER ahead AS end_ms, sum(w) OVER so_far AS w, sum(l) OVER so_far AS l, sum(p) OVER so_far AS p FROM " +
+		"(SELECT agent, team, partner, t, sum(w) AS w, sum(l) AS l, sum(p) AS p FROM (" + borders + ") GROUP BY agent, team, partner, t) " +
+		"WINDOW ahead AS (PARTITION BY agent, team, partner ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING), " +
+		"so_far AS (PARTITION BY agent, team, partner ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+	return s.sliced("SELECT * FROM (" + swept + ") WHERE " + inside)
+}
+
+// sources in a fixed order, of the metrics.
+func sourcesOf(ms []Metric) []string {
+	var out []string
+	add := func(s string) {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	for _, m := range ms {
+		add(m.Num.Source)
+		if m.Den != nil {
+			add(m.Den.Source)
+		}
+	}
+	return out
+}

@@ -1,0 +1,132 @@
+package kpi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// plan says which column of the statement holds what.
+type plan struct {
+	sql     string
+	metrics []Metric
+	cells   []Measure // column c<i> of the statement
+	sources []string  // column p<i> counts the source's rows: a value occurs where one of them does
+}
+
+func (p *plan) cell(m Measure) int {
+	i := slices.Index(p.cells, m)
+	if i < 0 {
+		p.cells = append(p.cells, m)
+		i = len(p.cells) - 1
+	}
+	return i
+}
+
+// compile makes one statement for all metrics: each source is read once, and the halves of a ratio meet by their
+// dimensions. Columns: d0..., p0..., c0...
+func compile(ms []Metric, s scope) *plan {
+	p := &plan{metrics: ms, sources: sourcesOf(ms)}
+	for _, m := range ms {
+		p.cell(m.Num)
+		if m.Den != nil {
+			p.cell(*m.Den)
+		}
+	}
+	var parts []string
+	for i, src := range p.sources {
+		parts = append(parts, p.part(i, src, s))
+	}
+	var dims, out []string
+	for i := range s.by {
+		dims = append(dims, fmt.Sprintf("d%d", i))
+	}
+	out = append(out, dims...)
+	for i := range p.sources {
+		out = append(out, fmt.Sprintf("toUInt64(sum(p%d)) AS p%d", i, i))
+	}
+	for i := range p.cells {
+		out = append(out, fmt.Sprintf("toFloat64(sum(c%d)) AS c%d", i, i))
+	}
+	p.sql = "SELECT " + strings.Join(out, ", ") + " FROM (\n" + strings.Join(parts, "\nUNION ALL\n") + "\n)"
+	if len(dims) > 0 {
+		p.sql += " GROUP BY " + strings.Join(dims, ", ") + " ORDER BY " + strings.Join(dims, " NULLS LAST, ") + " NULLS LAST"
+	}
+	return p
+}
+
+// part reads one source.
+func (p *plan) part(i int, src string, s scope) string {
+	from, at := s.rows(src, p.cells)
+	keys := s.keys(at)
+	var cols, group []string
+	if src == "accounts" {
+		// Accounts are judged on the calls of their row alone: first the account, then the row.
+		inner := append(slices.Clone(keys), "if(lead_id != '', concat('l', lead_id), concat('c', customer_id, '\\0', toString(campaign_id)))")
+		for j := range inner {
+			inner[j] += fmt.Sprintf(" AS k%d", j)
+		}
+		group = names("k", len(inner))
+		from = "(SELECT " + strings.Join(inner, ", ") + ", count() AS n, max(" + isReached + ") AS reached, max(ifNull(completed, false)) AS completed, max(" + won + ") AS won, max(" + uselessCall +
+			") AS useless FROM " + from + " GROUP BY " + strings.Join(group, ", ") + " SETTINGS prefer_column_name_to_alias = 1)"
+		keys = names("k", len(keys))
+	}
+	for j, k := range keys {
+		cols = append(cols, fmt.Sprintf("%s AS d%d", k, j))
+	}
+	for j := range p.sources {
+		if j == i {
+			cols = append(cols, fmt.Sprintf("count() AS p%d", j))
+		} else {
+			cols = append(cols, fmt.Sprintf("toUInt64(0) AS p%d", j))
+		}
+	}
+	for j, c := range p.cells {
+		if c.Source == src {
+			cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", c.SQL, j))
+		} else {
+			cols = append(cols, fmt.Sprintf("toFloat64(0) AS c%d", j))
+		}
+	}
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + from
+	if len(keys) > 0 {
+		q += " GROUP BY " + strings.Join(names("d", len(keys)), ", ")
+	}
+	return q
+}
+
+func names(prefix string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("%s%d", prefix, i)
+	}
+	return out
+}
+
+// Panel is a metric's statement for a Grafana panel: From, To and Now are SQL, the first column is a time axis when By
+// is a bucket, and the value's column bears the metric's name.
+func Panel(m Metric, by string, where []Filter, from, to, zone string) string {
+	s := scope{from: from, to: to, now: "now64(3, 'UTC')", zone: zone, where: where, timeAxis: true}
+	if by != "" {
+		s.by = []string{by}
+	}
+	p := compile([]Metric{m}, s)
+	value := fmt.Sprintf("c%d", p.cell(m.Num))
+	if m.Den != nil {
+		value = fmt.Sprintf("c%d / nullIf(c%d, 0)", p.cell(m.Num), p.cell(*m.Den))
+	}
+	cols := value + " AS " + m.Name
+	if by != "" {
+		name := by
+		if isBucket(by) {
+			name = "time"
+		}
+		cols = "d0 AS " + name + ", " + cols
+	}
+	return "SELECT " + cols + " FROM (\n" + p.sql + "\n)"
+}
+
+// SQL is the statement that answers the metric for a range, for people to read: `ringfence kpi describe`.
+func (m Metric) SQL(zone string) string {
+	return Panel(m, "", nil, "{from:DateTime64(3)}", "{to:DateTime64(3)}", zone)
+}

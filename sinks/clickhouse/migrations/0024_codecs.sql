@@ -1,0 +1,9 @@
+-- The codecs that take the fewest bytes in `bench codecs`; docs/clickhouse.md has the figures.
+ALTER TABLE calls MODIFY COLUMN started_at CODEC(T64, ZSTD(1)), MODIFY COLUMN ended_at CODEC(T64, ZSTD(1)), MODIFY COLUMN updated_at CODEC(T64, ZSTD(1)), MODIFY COLUMN received_at CODEC(T64, ZSTD(1)),
+  MODIFY COLUMN prepared_ms CODEC(ZSTD(1)), MODIFY COLUMN recording_size_bytes CODEC(ZSTD(1)), MODIFY COLUMN recording_duration_ms CODEC(ZSTD(1)), MODIFY COLUMN attempt_no CODEC(T64, ZSTD(1)),
+  MODIFY COLUMN hangup_cause CODEC(T64, ZSTD(1)), MODIFY COLUMN revision CODEC(T64, ZSTD(1)), MODIFY COLUMN appointment_at CODEC(ZSTD(1)),
+  MODIFY COLUMN agent_id CODEC(ZSTD(1)), MODIFY COLUMN team_id CODEC(ZSTD(1)), MODIFY COLUMN campaign_id CODEC(ZSTD(1)), MODIFY COLUMN outcome CODEC(ZSTD(1)), MODIFY COLUMN disposition CODEC(ZSTD(1)),
+  MODIFY COLUMN answered_by CODEC(ZSTD(1)), MODIFY COLUMN hangup_by CODEC(ZSTD(1)), MODIFY COLUMN list_id CODEC(ZSTD(1)), MODIFY COLUMN caller_id CODEC(ZSTD(1)), MODIFY COLUMN purpose CODEC(ZSTD(1)),
+  MODIFY COLUMN partner_id CODEC(ZSTD(1)), MODIFY COLUMN dialer_id CODEC(ZSTD(1)), MODIFY COLUMN cap_verdict CODEC(ZSTD(1)), MODIFY COLUMN policy CODEC(ZSTD(1)), MODIFY COLUMN source CODEC(ZSTD(1)),
+  MODIFY COLUMN direction CODEC(ZSTD(1)), MODIFY COLUMN useless CODEC(ZSTD(1)), MODIFY COLUMN strategy CODEC(ZSTD(1)), MODIFY COLUMN inbound_number CODEC(ZSTD(1)), MODIFY COLUMN joint_channel CODEC(ZSTD(1)),
+  MODIFY COLUMN refused CODEC(ZSTD(1)), MODIFY COLUMN ordered CODEC(ZSTD(1)), MODIFY COLUMN violations CODEC(ZSTD(1));
