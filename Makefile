@@ -70,7 +70,7 @@ alerts-trial: ## the watch on simulated years, beside other methods
 	@go run ./cmd/ringfence alerts trial
 
 test-alerts: setup ## a spike of complaints, measured up to Debian's Alertmanager and the last dial; twenty kills before a notification
-	RINGFENCE_ALERTMANAGER=$$(tools/setup-alertmanager.sh) go test ./cmd/ringfence -run '^(TestSpikeStopsTheCampaign|TestToldOverKills)$$' -v -timeout 30m -alerts.kills $${KILLS:-20}
+	RINGFENCE_ALERTMANAGER=$$(tools/setup-alertmanager.sh) go test ./cmd/ringfence -run '^(TestSpikeStopsTheCampaign|TestAlertmanagerForgets|TestToldOverKills)$$' -v -timeout 30m -alerts.kills $${KILLS:-20}
 
 lint: $(TOOLS)/staticcheck ## gofmt, go vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }

@@ -120,43 +120,59 @@ func settings(t *testing.T, dir string, more string, receivers ...string) string
 	return file
 }
 
-// startAlertmanager starts Debian's, if the environment says where it is.
-func startAlertmanager(t *testing.T) string {
+// alertmanager is Debian's, on an address of its own.
+type alertmanager struct {
+	t    *testing.T
+	addr string
+	cmd  *exec.Cmd
+}
+
+// startAlertmanager starts Debian's, if the environment says where it is; nil = it does not.
+func startAlertmanager(t *testing.T) *alertmanager {
 	t.Helper()
-	binary := os.Getenv("RINGFENCE_ALERTMANAGER")
-	if binary == "" {
-		return ""
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "am.yml")
-	if err := os.WriteFile(file, []byte("route: {receiver: none}\nreceivers: [{name: none}]\n"), 0o600); err != nil {
-		t.Fatal(err)
+	if os.Getenv("RINGFENCE_ALERTMANAGER") == "" {
+		return nil
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
+	m := &alertmanager{t: t, addr: l.Addr().String()}
 	_ = l.Close()
-	cmd := exec.Command(binary, "--config.file="+file, "--storage.path="+dir, "--web.listen-address="+addr, "--cluster.listen-address=")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	m.start()
+	t.Cleanup(m.kill)
+	return m
+}
+
+func (m *alertmanager) url() string { return "http://" + m.addr }
+
+func (m *alertmanager) kill() { _ = m.cmd.Process.Kill(); _ = m.cmd.Wait() }
+
+// start starts it with an empty disk.
+func (m *alertmanager) start() {
+	m.t.Helper()
+	dir := m.t.TempDir()
+	file := filepath.Join(dir, "am.yml")
+	if err := os.WriteFile(file, []byte("route: {receiver: none}\nreceivers: [{name: none}]\n"), 0o600); err != nil {
+		m.t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	eventually(t, "Alertmanager gets ready", 30*time.Second, func() bool {
-		resp, err := http.Get("http://" + addr + "/-/ready")
+	m.cmd = exec.Command(os.Getenv("RINGFENCE_ALERTMANAGER"), "--config.file="+file, "--storage.path="+dir, "--web.listen-address="+m.addr, "--cluster.listen-address=")
+	if err := m.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	eventually(m.t, "Alertmanager gets ready", 30*time.Second, func() bool {
+		resp, err := http.Get(m.url() + "/-/ready")
 		if err != nil {
 			return false
 		}
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	return "http://" + addr
 }
 
-// alertmanagerHas tells whether an alert on the campaign is active there.
-func alertmanagerHas(url, campaign string) bool {
-	resp, err := http.Get(url + "/api/v2/alerts?active=true")
+// has tells whether an alert on the campaign is active there.
+func (m *alertmanager) has(campaign string) bool {
+	resp, err := http.Get(m.url() + "/api/v2/alerts?active=true")
 	if err != nil {
 		return false
 	}
@@ -179,8 +195,8 @@ func TestSpikeStopsTheCampaign(t *testing.T) {
 	}
 	dir, page, am := t.TempDir(), newPager(t), startAlertmanager(t)
 	receivers := []string{"name: pager, type: webhook, url: '" + page.URL + "', secret: 0123456789"}
-	if am != "" {
-		receivers = append(receivers, "name: am, type: alertmanager, url: '"+am+"'")
+	if am != nil {
+		receivers = append(receivers, "name: am, type: alertmanager, url: '"+am.url()+"'")
 	}
 	_, url := up(t, dir, "--config", settings(t, dir, "dialer: {carrier: simulated}\n", receivers...))
 	now := func() string { return time.Now().Add(-time.Second).Format(time.RFC3339) }
@@ -224,8 +240,8 @@ func TestSpikeStopsTheCampaign(t *testing.T) {
 		t.Fatalf("%+v", alert)
 	}
 	t.Logf("complaint %d of %d crossed the line; at the webhook after %v", alert.Count, len(sent), alert.at.Sub(crossed).Round(time.Millisecond))
-	if am != "" {
-		eventually(t, "the alert is in Alertmanager", 20*time.Second, func() bool { return alertmanagerHas(am, "hot") })
+	if am != nil {
+		eventually(t, "the alert is in Alertmanager", 20*time.Second, func() bool { return am.has("hot") })
 		t.Logf("in Alertmanager (asked after the webhook) after %v at most", time.Since(crossed).Round(time.Millisecond))
 	}
 	eventually(t, "the alert is listed", 20*time.Second, func() bool {
@@ -237,7 +253,7 @@ func TestSpikeStopsTheCampaign(t *testing.T) {
 		return number("SELECT countIf(status = 'released') FROM permits_current WHERE campaign_id = 'hot'") > 0 && number("SELECT countIf(status = 'out') FROM permits_current WHERE campaign_id = 'hot'") <= onTheLine
 	})
 	t.Logf("no permit is out but of calls on the line, after %v", time.Since(crossed).Round(time.Millisecond))
-	if am != "" { // measured: every call is waited for, which takes minutes
+	if am != nil { // measured: every call is waited for, which takes minutes
 		eventually(t, "the calls on the line end", 15*time.Minute, func() bool {
 			return number("SELECT countIf(status = 'out') FROM permits_current WHERE campaign_id = 'hot'") == 0
 		})
@@ -264,8 +280,51 @@ func TestSpikeStopsTheCampaign(t *testing.T) {
 	})
 	eventually(t, "the campaign is dialled again", 60*time.Second, func() bool { return number("SELECT count() FROM permits WHERE campaign_id = 'hot'") > asked })
 	t.Logf("dialled again %v after it was resumed", time.Since(resumed).Round(time.Millisecond))
-	if am != "" {
-		eventually(t, "Alertmanager knows that it is over", 20*time.Second, func() bool { return !alertmanagerHas(am, "hot") })
+	if am != nil {
+		eventually(t, "Alertmanager knows that it is over", 20*time.Second, func() bool { return !am.has("hot") })
+	}
+}
+
+// TestAlertmanagerForgets: an Alertmanager that lost everything learns again what goes on, from a process that runs and
+// from one that starts; what has ended stays ended.
+func TestAlertmanagerForgets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	am := startAlertmanager(t)
+	if am == nil {
+		t.Skip("needs Debian's Alertmanager: make test-alerts")
+	}
+	dir := t.TempDir()
+	args := []string{"--config", settings(t, dir, "", "name: am, type: alertmanager, url: '"+am.url()+"'"), "--set", "roles=[api, contactcap, complaint, alerts]", "--set", "alerts.refresh=2s"}
+	p, url := up(t, dir, args...)
+	var complaints []any
+	for i := range 8 {
+		at := time.Now().Add(time.Duration(i-10) * time.Second).Format(time.RFC3339)
+		complaints = append(complaints, map[string]any{"complaint_id": fmt.Sprint("f", i), "event": "opened", "at": at, "customer_id": fmt.Sprint("F", i), "campaign_id": "kept", "agent_id": "f"})
+	}
+	post(t, url+"/v1/complaints", complaints...)
+	has := func() bool { return am.has("kept") }
+	eventually(t, "the alert is in Alertmanager", 60*time.Second, has)
+	am.kill()
+	am.start()
+	begin := time.Now()
+	eventually(t, "a restarted Alertmanager knows the alert", 60*time.Second, has)
+	t.Logf("alerts.refresh=2s: known again %v after Alertmanager's restart", time.Since(begin).Round(10*time.Millisecond))
+	_ = p.Process.Kill()
+	<-p.done
+	am.kill()
+	am.start()
+	begin = time.Now()
+	_, url = up(t, dir, args...)
+	eventually(t, "both restarted, the alert is known", 60*time.Second, has)
+	t.Logf("both restarted: known again %v after ours began to start", time.Since(begin).Round(10*time.Millisecond))
+	ask(t, 0, "campaigns", "resume", "kept", "--reason", "the script was corrected", "--url", url)
+	eventually(t, "it is over in Alertmanager", 30*time.Second, func() bool { return !has() })
+	for until := time.Now().Add(7 * time.Second); time.Now().Before(until); { // three refreshes
+		if has() {
+			t.Fatal("what was over fires again")
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ type SLA struct {
 type Alerts struct {
 	Link      string     `yaml:"link"`    // template of the link to a dashboard
 	GiveUp    Duration   `yaml:"give_up"` // a receiver that takes nothing for so long is not told what is older
+	Refresh   Duration   `yaml:"refresh"` // how often an Alertmanager is told again what goes on
 	Rates     Rates      `yaml:"rates"`
 	Stuck     Stuck      `yaml:"stuck"`
 	Inbound   Inbound    `yaml:"inbound"`
@@ -95,7 +96,7 @@ func defaultComplaint() Complaint {
 
 func defaultAlerts() Alerts {
 	minute := Duration(time.Minute)
-	return Alerts{GiveUp: Duration(72 * time.Hour), Rates: Rates{FalseAlarmsPerYear: 1, Least: 200, Change: 0.2},
+	return Alerts{GiveUp: Duration(72 * time.Hour), Refresh: minute, Rates: Rates{FalseAlarmsPerYear: 1, Least: 200, Change: 0.2},
 		Stuck:   Stuck{Preparing: 30 * minute, Dialing: 10 * minute, Talking: 120 * minute, Hold: 30 * minute, WrapUp: 30 * minute},
 		Inbound: Inbound{Within: Duration(20 * time.Second), Window: 10 * minute, Least: 20, Begin: 0.8, Stop: 0.5, End: 0.9, Hold: 5 * minute}, Receivers: []Receiver{}}
 }
@@ -133,6 +134,9 @@ func (c *Config) validateAlerts(bad func(format string, a ...any)) {
 	}
 	if c.Alerts.Inbound.Window.D() < time.Minute || c.Alerts.Inbound.Window.D() > 2*time.Hour {
 		bad("alerts.inbound.window: %s is not between 1m and 2h", c.Alerts.Inbound.Window.D())
+	}
+	if d := c.Alerts.Refresh.D(); d < time.Second || d > time.Hour {
+		bad("alerts.refresh: %s is not between 1s and 1h", d)
 	}
 	seen := map[string]bool{}
 	for i, r := range c.Alerts.Receivers {

@@ -9,6 +9,12 @@
 // between an acknowledgement and its commit, it is told once more under the same id (webhook-id, "incident/seq"), which is
 // how the other side knows: nothing that speaks HTTP can do better. Alertmanager knows by the labels.
 //
-// Muted incidents, and those found in an import of the past, are told to nobody. What a receiver has not taken for GiveUp
-// is given up, counted (ringfence_notifications_total, result gave_up) and logged as an error.
+// Alertmanager keeps alerts in memory, so every alerts.refresh it is told again what goes on, and for a quarter of an hour
+// what has ended; one that was restarted knows within that time what it had known. A refresh is no change of state: it
+// notifies nobody, and other receivers get none. What stands is read from the topic up to the committed place, so our own
+// restart loses nothing of it.
+//
+// Muted incidents, and those found in an import of the past, are told to nobody; an Alertmanager that was told of an incident
+// before it was muted is told of its end. What a receiver has not taken for GiveUp is given up, counted
+// (ringfence_notifications_total, result gave_up) and logged as an error.
 package notify

@@ -46,6 +46,7 @@ type Message struct {
 	EscalateTo   string    `json:"escalate_to,omitempty"`
 	Link         string    `json:"link,omitempty"`
 	since        time.Time
+	ended        time.Time // of a resolved one: when the receiver was told; zero = now
 }
 
 //go:embed templates/*.tmpl

@@ -55,8 +55,12 @@ type receiver struct {
 	texts  *Texts
 	log    *slog.Logger
 
-	working sync.Mutex // held while a record is delivered and committed: a partition is not given away in between
-	owned   map[int32]bool
+	refresher refresher // nil: the other side remembers
+	refreshed time.Time
+
+	working  sync.Mutex // held while a record is delivered and committed: a partition is not given away in between
+	owned    map[int32]bool
+	standing map[int32]standings // of partitions whose past is known; only with a refresher
 
 	mu     sync.Mutex
 	failed string // what it last failed with, "" = well
@@ -69,7 +73,7 @@ func New(o Options) (*Notifier, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	n := &Notifier{opt: o,
-		results: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ringfence_notifications_total", Help: "Tries to tell a receiver of a change of an incident's state: delivered, failed (tried again), gave_up, skipped."}, []string{"receiver", "result"}),
+		results: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ringfence_notifications_total", Help: "Tries to tell a receiver of a change of an incident's state: delivered, failed (tried again), gave_up, skipped; refreshed, refresh_failed: of all that goes on, told again."}, []string{"receiver", "result"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ringfence_notification_delay_seconds", Help: "From the decision to the receiver's acknowledgement.",
 			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200}}, []string{"receiver"}),
 	}
@@ -78,7 +82,7 @@ func New(o Options) (*Notifier, error) {
 	}
 	client := &http.Client{Timeout: attempt, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, c := range o.Config.Receivers {
-		r := &receiver{Receiver: c, n: n, log: o.Logger.With("receiver", c.Name), owned: map[int32]bool{}}
+		r := &receiver{Receiver: c, n: n, log: o.Logger.With("receiver", c.Name), owned: map[int32]bool{}, standing: map[int32]standings{}}
 		var err error
 		if r.texts, err = NewTexts(c, o.Config.Link, o.Zone); err != nil {
 			return nil, err
@@ -96,6 +100,7 @@ func New(o Options) (*Notifier, error) {
 		if err != nil {
 			return nil, fmt.Errorf("receiver %s: %w", c.Name, err)
 		}
+		r.refresher, _ = r.sender.(refresher)
 		n.receivers = append(n.receivers, r)
 	}
 	return n, nil
@@ -136,11 +141,27 @@ func (r *receiver) run(ctx context.Context) error {
 	}
 	defer cl.Close()
 	for {
-		fetches := cl.PollFetches(ctx)
+		fetches := r.poll(ctx, cl)
 		if ctx.Err() != nil {
 			return nil
 		}
-		fetches.EachError(func(_ string, p int32, err error) { r.log.Warn("cannot read the alerts", "partition", p, "error", err) })
+		fetches.EachError(func(_ string, p int32, err error) {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				r.log.Warn("cannot read the alerts", "partition", p, "error", err)
+			}
+		})
+		for err := r.recall(ctx, cl); err != nil; err = r.recall(ctx, cl) {
+			if ctx.Err() != nil {
+				return nil
+			}
+			r.log.Warn("cannot read what it was told; will be tried again", "error", err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(firstTry):
+			}
+		}
+		r.refresh(ctx, time.Now())
 		for _, rec := range fetches.Records() {
 			if !r.deliver(ctx, cl, rec) {
 				return nil
@@ -149,11 +170,22 @@ func (r *receiver) run(ctx context.Context) error {
 	}
 }
 
+// poll waits for alerts, and with a refresher no longer than until it is time for that.
+func (r *receiver) poll(ctx context.Context, cl *kgo.Client) kgo.Fetches {
+	if every := r.n.opt.Config.Refresh.D(); r.refresher != nil && every > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(10*time.Millisecond, time.Until(r.refreshed.Add(every))))
+		defer cancel()
+	}
+	return cl.PollFetches(ctx)
+}
+
 func (r *receiver) own(m map[string][]int32, owned bool) {
 	r.working.Lock()
 	defer r.working.Unlock()
 	for _, p := range m[event.TopicAlerts] {
 		r.owned[p] = owned
+		delete(r.standing, p) // another may have told more of it
 	}
 }
 
@@ -162,7 +194,9 @@ func (r *receiver) own(m map[string][]int32, owned bool) {
 func (r *receiver) deliver(ctx context.Context, cl *kgo.Client, rec *kgo.Record) bool {
 	var a event.Alert
 	err := a.UnmarshalVT(rec.Value)
-	tell := err == nil && r.wants(&a)
+	r.working.Lock()
+	tell := err == nil && r.wants(&a, r.standing[rec.Partition])
+	r.working.Unlock()
 	for wait := firstTry; ; wait = min(2*wait, longest) {
 		done, err := r.try(ctx, cl, rec, &a, tell)
 		if done || ctx.Err() != nil {
@@ -172,16 +206,39 @@ func (r *receiver) deliver(ctx context.Context, cl *kgo.Client, rec *kgo.Record)
 		if l := (*later)(nil); errors.As(err, &l) {
 			pause = l.after
 		}
-		select {
-		case <-ctx.Done():
+		if !r.wait(ctx, pause) {
 			return false
-		case <-time.After(pause):
 		}
 	}
 }
 
-// wants tells whether the receiver is to hear of it.
-func (r *receiver) wants(a *event.Alert) bool {
+// wait pauses, and goes on refreshing: one alert that is not taken is no reason to forget the others. It returns false
+// when ctx ended.
+func (r *receiver) wait(ctx context.Context, pause time.Duration) bool {
+	every := r.n.opt.Config.Refresh.D()
+	for end := time.Now().Add(pause); ; {
+		left := time.Until(end)
+		if left <= 0 {
+			return true
+		}
+		if r.refresher != nil && every > 0 {
+			r.refresh(ctx, time.Now())
+			left = min(left, max(10*time.Millisecond, time.Until(r.refreshed.Add(every))))
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(left):
+		}
+	}
+}
+
+// wants tells whether the receiver is to hear of it. One that would go on believing that an incident goes on hears of its
+// end even when it is muted.
+func (r *receiver) wants(a *event.Alert, told standings) bool {
+	if a.State == "resolved" && told.toldOpen(a.AlertId) {
+		return true
+	}
 	return !a.Muted && !a.Past && (len(r.Kinds) == 0 || slices.Contains(r.Kinds, a.Kind)) && (r.Severity != "critical" || a.Severity == "critical")
 }
 
@@ -194,6 +251,9 @@ func (r *receiver) try(ctx context.Context, cl *kgo.Client, rec *kgo.Record, a *
 	}
 	result := "skipped"
 	if tell {
+		if was, ok := r.standing[rec.Partition][a.AlertId]; ok && a.State == "resolved" { // what ends is what was told, by its labels
+			a.Severity = was.alert.Severity
+		}
 		// One that is under way is waited for even when we end now: the other side may have it already.
 		result, err = r.tell(context.WithoutCancel(ctx), a)
 		r.n.results.WithLabelValues(r.Name, result).Inc()
@@ -205,6 +265,9 @@ func (r *receiver) try(ctx context.Context, cl *kgo.Client, rec *kgo.Record, a *
 		if result == "gave_up" {
 			r.log.Error("was not told and will not be: it has taken nothing for too long", "alert", a.AlertId, "seq", a.Seq, "error", err)
 		}
+	}
+	if s := r.standing[rec.Partition]; tell && s != nil {
+		s.take(a, time.Now()) // given up or not: it stands, and will be told when the receiver is back
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 	defer cancel()

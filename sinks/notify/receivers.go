@@ -120,7 +120,8 @@ func (w *webhook) send(ctx context.Context, m *Message) error {
 }
 
 // alertmanager is sent alerts by its v2 API. What fires is given a week: Alertmanager would otherwise take it for resolved
-// after its resolve_timeout.
+// after its resolve_timeout, also while we are away. It keeps alerts in memory only, so it is told again and again what goes
+// on, as it is by Prometheus; it knows them by their labels and notifies nobody twice.
 type alertmanager struct {
 	client *http.Client
 	url    string
@@ -130,36 +131,67 @@ type alertmanager struct {
 const firesFor = 7 * 24 * time.Hour
 
 func (a *alertmanager) send(ctx context.Context, m *Message) error {
-	_, text, err := a.texts.Render(m)
+	now := time.Now()
+	one, err := a.alert(m, now)
 	if err != nil {
 		return err
 	}
-	one := func(severity string, ends time.Time) *models.PostableAlert {
-		p := &models.PostableAlert{StartsAt: strfmt.DateTime(m.since), EndsAt: strfmt.DateTime(ends.UTC())}
-		p.Labels = models.LabelSet{"alertname": "ringfence_" + m.Kind, "incident": m.Incident, "severity": severity, "dimension": m.Dimension, "subject": m.Subject}
-		p.Annotations = models.LabelSet{"summary": m.Title, "description": text}
-		for k, v := range map[string]string{"campaign": m.Campaign, "agent": m.Agent} {
-			if v != "" {
-				p.Labels[k] = v
-			}
+	out := models.PostableAlerts{one}
+	if m.State == "firing" && m.Seq > 1 && m.Severity == "critical" { // it was a warning, which to Alertmanager is another alert
+		was, err := a.alert(m, now)
+		if err != nil {
+			return err
 		}
-		for k, v := range map[string]string{"calls": strings.Join(m.Calls, " "), "done": m.Done, "acknowledged_by": m.By} {
-			if v != "" {
-				p.Annotations[k] = v
-			}
-		}
-		p.GeneratorURL = strfmt.URI(m.Link)
-		return p
+		was.Labels["severity"], was.EndsAt = "warning", strfmt.DateTime(now.UTC())
+		out = append(out, was)
 	}
+	return a.post(ctx, out)
+}
+
+func (a *alertmanager) refresh(ctx context.Context, ms []*Message) error {
 	now := time.Now()
+	var out models.PostableAlerts
+	for _, m := range ms {
+		one, err := a.alert(m, now)
+		if err != nil {
+			return err
+		}
+		out = append(out, one)
+	}
+	return a.post(ctx, out)
+}
+
+// alert is a message as Alertmanager takes it.
+func (a *alertmanager) alert(m *Message, now time.Time) (*models.PostableAlert, error) {
+	_, text, err := a.texts.Render(m)
+	if err != nil {
+		return nil, err
+	}
 	ends := now.Add(firesFor)
 	if m.State == "resolved" {
 		ends = now
+		if !m.ended.IsZero() && m.ended.After(m.since) {
+			ends = m.ended
+		}
 	}
-	out := models.PostableAlerts{one(m.Severity, ends)}
-	if m.State == "firing" && m.Seq > 1 && m.Severity == "critical" { // it was a warning, which to Alertmanager is another alert
-		out = append(out, one("warning", now))
+	p := &models.PostableAlert{StartsAt: strfmt.DateTime(m.since), EndsAt: strfmt.DateTime(ends.UTC())}
+	p.Labels = models.LabelSet{"alertname": "ringfence_" + m.Kind, "incident": m.Incident, "severity": m.Severity, "dimension": m.Dimension, "subject": m.Subject}
+	p.Annotations = models.LabelSet{"summary": m.Title, "description": text}
+	for k, v := range map[string]string{"campaign": m.Campaign, "agent": m.Agent} {
+		if v != "" {
+			p.Labels[k] = v
+		}
 	}
+	for k, v := range map[string]string{"calls": strings.Join(m.Calls, " "), "done": m.Done, "acknowledged_by": m.By} {
+		if v != "" {
+			p.Annotations[k] = v
+		}
+	}
+	p.GeneratorURL = strfmt.URI(m.Link)
+	return p, nil
+}
+
+func (a *alertmanager) post(ctx context.Context, out models.PostableAlerts) error {
 	b, err := json.Marshal(out)
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
