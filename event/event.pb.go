@@ -1496,7 +1496,9 @@ type HistoryGrant struct {
 	Calls         []*CallState           `protobuf:"bytes,7,rep,name=calls,proto3" json:"calls,omitempty"`
 	Complaints    []*ComplaintState      `protobuf:"bytes,8,rep,name=complaints,proto3" json:"complaints,omitempty"`
 	Answers       []*GrantedAnswer       `protobuf:"bytes,9,rep,name=answers,proto3" json:"answers,omitempty"`
-	Absorbed      []string               `protobuf:"bytes,10,rep,name=absorbed,proto3" json:"absorbed,omitempty"` // customers that are part of the giver
+	Absorbed      []string               `protobuf:"bytes,10,rep,name=absorbed,proto3" json:"absorbed,omitempty"`    // customers that are part of the giver
+	Since         int64                  `protobuf:"varint,11,opt,name=since,proto3" json:"since,omitempty"`         // calls of the giver before this moment may be forgotten; 0 = none is
+	Forgotten     int64                  `protobuf:"varint,12,opt,name=forgotten,proto3" json:"forgotten,omitempty"` // how many outbound ones that are now the claimant's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1599,6 +1601,20 @@ func (x *HistoryGrant) GetAbsorbed() []string {
 		return x.Absorbed
 	}
 	return nil
+}
+
+func (x *HistoryGrant) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *HistoryGrant) GetForgotten() int64 {
+	if x != nil {
+		return x.Forgotten
+	}
+	return 0
 }
 
 // GrantedAnswer is a denial that goes along, so that its request is answered alike.
@@ -6173,7 +6189,7 @@ const file_event_proto_rawDesc = "" +
 	"\bclaim_id\x18\x05 \x01(\tR\aclaimId\x12\x14\n" +
 	"\x05whole\x18\x06 \x01(\bR\x05whole\x12\x1f\n" +
 	"\vreleased_by\x18\a \x01(\tR\n" +
-	"releasedBy\"\xa6\x03\n" +
+	"releasedBy\"\xda\x03\n" +
 	"\fHistoryGrant\x12\x19\n" +
 	"\bclaim_id\x18\x01 \x01(\tR\aclaimId\x12\x1f\n" +
 	"\vnumber_hash\x18\x02 \x01(\tR\n" +
@@ -6188,7 +6204,9 @@ const file_event_proto_rawDesc = "" +
 	"complaints\x128\n" +
 	"\aanswers\x18\t \x03(\v2\x1e.ringfence.event.GrantedAnswerR\aanswers\x12\x1a\n" +
 	"\babsorbed\x18\n" +
-	" \x03(\tR\babsorbed\"k\n" +
+	" \x03(\tR\babsorbed\x12\x14\n" +
+	"\x05since\x18\v \x01(\x03R\x05since\x12\x1c\n" +
+	"\tforgotten\x18\f \x01(\x03R\tforgotten\"k\n" +
 	"\rGrantedAnswer\x12;\n" +
 	"\bdecision\x18\x01 \x01(\v2\x1f.ringfence.event.PermitDecisionR\bdecision\x12\x1d\n" +
 	"\n" +

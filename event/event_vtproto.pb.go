@@ -476,6 +476,8 @@ func (m *HistoryGrant) CloneVT() *HistoryGrant {
 	r.NumberHash = m.NumberHash
 	r.FromCustomer = m.FromCustomer
 	r.Remaining = m.Remaining
+	r.Since = m.Since
+	r.Forgotten = m.Forgotten
 	if rhs := m.Events; rhs != nil {
 		tmpContainer := make([][]byte, len(rhs))
 		for k, v := range rhs {
@@ -2733,6 +2735,12 @@ func (this *HistoryGrant) EqualVT(that *HistoryGrant) bool {
 		if vx != vy {
 			return false
 		}
+	}
+	if this.Since != that.Since {
+		return false
+	}
+	if this.Forgotten != that.Forgotten {
+		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
@@ -6499,6 +6507,16 @@ func (m *HistoryGrant) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Forgotten != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Forgotten))
+		i--
+		dAtA[i] = 0x60
+	}
+	if m.Since != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Since))
+		i--
+		dAtA[i] = 0x58
 	}
 	if len(m.Absorbed) > 0 {
 		for iNdEx := len(m.Absorbed) - 1; iNdEx >= 0; iNdEx-- {
@@ -11423,6 +11441,12 @@ func (m *HistoryGrant) SizeVT() (n int) {
 			l = len(s)
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
+	}
+	if m.Since != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Since))
+	}
+	if m.Forgotten != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Forgotten))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -18045,6 +18069,44 @@ func (m *HistoryGrant) UnmarshalVT(dAtA []byte) error {
 			}
 			m.Absorbed = append(m.Absorbed, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Since", wireType)
+			}
+			m.Since = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Since |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Forgotten", wireType)
+			}
+			m.Forgotten = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Forgotten |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -35539,6 +35601,44 @@ func (m *HistoryGrant) UnmarshalVTUnsafe(dAtA []byte) error {
 			}
 			m.Absorbed = append(m.Absorbed, stringValue)
 			iNdEx = postIndex
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Since", wireType)
+			}
+			m.Since = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Since |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Forgotten", wireType)
+			}
+			m.Forgotten = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Forgotten |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

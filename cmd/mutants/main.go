@@ -1,4 +1,5 @@
-// Command mutants breaks the decision engine on purpose, one way at a time, and checks that the oracle notices.
+// Command mutants breaks the decision engine, and the forgetting of old calls, on purpose, one way at a time, and checks
+// that the oracle, or the twin that never forgets, notices.
 //
 //	make mutants
 package main
@@ -54,6 +55,24 @@ var mutants = []mutant{
 	{"the next moment waits until one call too many has left", "next.go", "leave[over]", "leave[min(over+1, len(leave)-1)]"},
 }
 
+// forgetful are mistakes in what is forgotten.
+var forgetful = []mutant{
+	{"a gap looks back no further than calls are kept anyway", "policy/reach.go", "return span(r.Gap)", "return 0"},
+	{"a month that is looked back on has 28 days", "policy/reach.go", "int64(s.Months)*31*dayMS", "int64(s.Months)*28*dayMS"},
+	{"a calendar year is looked back on for 300 days", "policy/reach.go", `"year": 368 * dayMS`, `"year": 300 * dayMS`},
+	{"windows of milliseconds are not looked back on", "policy/reach.go", "+ s.MS +", "+"},
+	{"only the first rule's window is looked back on", "policy/reach.go", "far = max(far, r.Reach())", "if far == 0 {\n\t\t\tfar = r.Reach()\n\t\t}"},
+	{"calls are not kept beyond the window, where updates still move them into it", "forget.go", "return t.Policy().Reach() + callsKept.Milliseconds(), true", "return t.Policy().Reach() - 2*24*3600_000, true"},
+	{"refusals are forgotten", "forget.go", "c.OptOut || len(c.Refused) > 0", "c.OptOut"},
+	{"who wants no calls is forgotten", "forget.go", "c.OptOut || len(c.Refused) > 0", "len(c.Refused) > 0"},
+	{"what may never happen again is forgotten", "forget.go", "r.Kind == policy.NeverAfter &&", "r.Kind == policy.NeverAfter && false &&"},
+	{"a call that was imported late is forgotten before its update", "forget.go", "due > now {", "due > now && false {"},
+	{"nobody knows since when a history is whole", "forget.go", "t.s.Since = max(t.s.Since, c.At+1)", ""},
+	{"a history that moves does not say since when it is whole", "move.go", "max(t.s.Since, g.Since)", "t.s.Since"},
+	{"a history that moves leaves the number of its attempts behind", "move.go", "t.s.Forgotten+int(g.Forgotten)", "t.s.Forgotten"},
+	{"a rule with a longer window is trusted too early", "explain.go", "trusted = add(v.h.Since, r.In.Rolling, v.zone)", "trusted = v.h.Since"},
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -71,41 +90,51 @@ func run(ctx context.Context) error {
 	defer func() { _ = os.RemoveAll(tmp) }()
 	w := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', 0)
 	alive := 0
-	// The engine as it is must pass; how long that takes says when a mutant is taken to hang.
-	caught, clean, err := try(ctx, tmp, mutant{"", "next.go", "package contactcap", "package contactcap"}, time.Hour)
-	if err != nil || caught {
-		return fmt.Errorf("the engine itself does not pass (%w)", err)
-	}
-	limit := 4*clean + time.Minute
-	for i, m := range mutants {
-		fmt.Fprintf(os.Stderr, "\r%d of %d", i+1, len(mutants))
-		caught, took, err := try(ctx, tmp, m, limit)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.what, err)
+	n := 0
+	for _, s := range []struct {
+		mutants []mutant
+		test    []string
+	}{
+		{mutants, []string{"-run", "^TestOracle$", "-oracle.cases", "120000"}},
+		{forgetful, []string{"-run", "^TestForgettingChangesNothing$", "-rapid.checks", "10000", "-rapid.shrinktime", "1s", "-rapid.nofailfile"}},
+	} {
+		// The engine as it is must pass; how long that takes says when a mutant is taken to hang.
+		caught, clean, err := try(ctx, tmp, mutant{"", "next.go", "package contactcap", "package contactcap"}, s.test, time.Hour)
+		if err != nil || caught {
+			return fmt.Errorf("the engine itself does not pass (%w)", err)
 		}
-		verdict := "caught"
-		if took >= limit {
-			verdict = "caught: it hangs"
+		limit := 4*clean + time.Minute
+		for _, m := range s.mutants {
+			n++
+			fmt.Fprintf(os.Stderr, "\r%d of %d", n, len(mutants)+len(forgetful))
+			caught, took, err := try(ctx, tmp, m, s.test, limit)
+			if err != nil {
+				return fmt.Errorf("%s: %w", m.what, err)
+			}
+			verdict := "caught"
+			if took >= limit {
+				verdict = "caught: it hangs"
+			}
+			if !caught {
+				verdict = "NOT CAUGHT"
+				alive++
+			}
+			_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%.1f s\n", n, m.what, m.file, verdict, took.Seconds())
 		}
-		if !caught {
-			verdict = "NOT CAUGHT"
-			alive++
-		}
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%.1f s\n", i+1, m.what, m.file, verdict, took.Seconds())
 	}
 	fmt.Fprintln(os.Stderr)
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	if alive > 0 {
-		return fmt.Errorf("%d of %d were not caught", alive, len(mutants))
+		return fmt.Errorf("%d of %d were not caught", alive, n)
 	}
-	fmt.Printf("all %d caught\n", len(mutants))
+	fmt.Printf("all %d caught\n", n)
 	return nil
 }
 
-// try runs the oracle against a mutant.
-func try(ctx context.Context, tmp string, m mutant, limit time.Duration) (caught bool, took time.Duration, err error) {
+// try runs a test against a mutant.
+func try(ctx context.Context, tmp string, m mutant, test []string, limit time.Duration) (caught bool, took time.Duration, err error) {
 	file, err := filepath.Abs(filepath.Join(dir, m.file))
 	if err != nil {
 		return false, 0, err
@@ -117,7 +146,7 @@ func try(ctx context.Context, tmp string, m mutant, limit time.Duration) (caught
 	if n := strings.Count(string(src), m.from); n != 1 {
 		return false, 0, fmt.Errorf("%q stands %d times in %s, not once", m.from, n, m.file)
 	}
-	patched, overlay := filepath.Join(tmp, m.file), filepath.Join(tmp, "overlay.json")
+	patched, overlay := filepath.Join(tmp, filepath.Base(m.file)), filepath.Join(tmp, "overlay.json")
 	b, err := json.Marshal(map[string]any{"Replace": map[string]string{file: patched}})
 	if err != nil {
 		return false, 0, err
@@ -126,14 +155,14 @@ func try(ctx context.Context, tmp string, m mutant, limit time.Duration) (caught
 		return false, 0, err
 	}
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "./"+dir, "-run", "^TestOracle$", "-oracle.cases", "120000", "-count", "1", "-timeout", limit.String())
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-overlay", overlay, "./" + dir, "-count", "1", "-timeout", limit.String()}, test...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
 	if ctx.Err() != nil {
 		return false, 0, ctx.Err()
 	}
-	if err != nil && !strings.Contains(out.String(), "--- FAIL: TestOracle") && !strings.Contains(out.String(), "test timed out") {
+	if err != nil && !strings.Contains(out.String(), "--- FAIL: Test") && !strings.Contains(out.String(), "test timed out") {
 		return false, 0, fmt.Errorf("it does not compile or run:\n%s", out.String())
 	}
 	return err != nil, time.Since(began), nil

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringfence/ringfence/processors/contactcap"
 	"github.com/ringfence/ringfence/processors/contactcap/policy"
 )
 
@@ -28,11 +29,23 @@ func (p *policies) load() error {
 
 // ReloadPolicy reads the policy again; a bad one is refused and the one in force stays.
 func (a *App) ReloadPolicy() error {
+	was := a.policies.current.Load()
 	if err := a.policies.load(); err != nil {
 		a.log.Error("the policy was refused, the one in force stays", "in force", a.policies.current.Load().Ref(), "error", err)
 		return err
 	}
-	a.log.Info("policy in force", "policy", a.policies.current.Load().Ref())
+	is := a.policies.current.Load()
+	a.log.Info("policy in force", "policy", is.Ref())
+	if !a.cfg.API.TrustClientTime { // else nothing is ever forgotten
+		for _, d := range contactcap.Doubts(was, is, time.Now()) {
+			trusted := "never, for customers with forgotten calls"
+			if !d.From.IsZero() {
+				trusted = d.From.Format(time.DateOnly)
+			}
+			a.log.Warn("a rule looks back further than calls were kept: it may permit too much until it can be trusted", "rule", d.Rule, "calls may be forgotten before", d.Before.Format(time.DateOnly),
+				"can be trusted from", trusted)
+		}
+	}
 	a.noteChange(context.Background(), "policy", a.policies.current.Load().Ref())
 	return nil
 }

@@ -27,8 +27,12 @@ func (a *App) startRoles(ctx context.Context) error {
 	}
 	a.work("policy", a.watchPolicy)
 	if a.cfg.Has("contactcap") {
+		var clock func() time.Time
+		if !a.cfg.API.TrustClientTime {
+			clock = time.Now
+		}
 		err := addProcessor(a, contactcap.New(contactcap.Options{
-			Policy: a.policies.current.Load, Forget: !a.cfg.API.TrustClientTime, OrphanAfter: a.cfg.PermitOrphanAfter.D(), AttributionWindow: a.cfg.Complaint.AttributionWindow.D(),
+			Clock: clock, Policy: a.policies.current.Load, Forget: !a.cfg.API.TrustClientTime, OrphanAfter: a.cfg.PermitOrphanAfter.D(), AttributionWindow: a.cfg.Complaint.AttributionWindow.D(),
 			CustomerHash: a.key.Customer, Metrics: contactcap.NewMetrics(a.registry),
 		}))
 		if err != nil {

@@ -1,6 +1,8 @@
 package contactcap
 
 import (
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/ringfence/ringfence/event"
@@ -11,9 +13,35 @@ import (
 // still come, complaints are still attributed to it.
 const callsKept = 35 * 24 * time.Hour
 
+// Doubt is a rule of a new policy that asks for calls which may be forgotten already.
+type Doubt struct {
+	Rule   string
+	Before time.Time // calls before may be forgotten
+	From   time.Time // from here on the rule counts all it has to, for every customer; zero = never for all
+}
+
+// Doubts are the rules of the policy `is` that look back further than calls were kept under the policy `was`, which it
+// replaces at a moment. For one customer it may be less: `caps explain` says it of each.
+func Doubts(was, is *policy.Policy, at time.Time) (out []Doubt) {
+	before := time.UnixMilli(at.UnixMilli() - was.Reach() - callsKept.Milliseconds())
+	for _, r := range is.Rules {
+		switch {
+		case r.Event.Event != policy.Call:
+		case r.Kind == policy.NeverAfter:
+			kept := slices.ContainsFunc(was.Rules, func(o *policy.Rule) bool { return o.Kind == r.Kind && reflect.DeepEqual(o.Event, r.Event) })
+			if !kept {
+				out = append(out, Doubt{Rule: r.ID, Before: before})
+			}
+		case r.Reach() > was.Reach()+callsKept.Milliseconds():
+			out = append(out, Doubt{Rule: r.ID, Before: before, From: time.UnixMilli(before.UnixMilli() + r.Reach())})
+		}
+	}
+	return out
+}
+
 // forget drops what is no longer needed: old answers, old permits that are over, and calls that no rule can count any more.
 func (t *turn) forget() error {
-	now := t.c.Now().UnixMilli()
+	now := t.old().UnixMilli()
 	answers := t.s.Answers[:0]
 	for _, a := range t.s.Answers {
 		if now-a.DecidedAt < answersKept.Milliseconds() {
@@ -32,6 +60,18 @@ func (t *turn) forget() error {
 		return nil
 	}
 	return t.forgetCalls(now)
+}
+
+// old is the time from which the age of things is counted: neither stream time nor this machine's clock alone may make a
+// call old.
+func (t *turn) old() time.Time {
+	now := t.c.Now()
+	if t.Clock != nil {
+		if c := t.Clock(); c.Before(now) {
+			return c
+		}
+	}
+	return now
 }
 
 // needed is how long calls are kept under the policy in force, in milliseconds; false = none is ever forgotten.
@@ -92,7 +132,7 @@ func (t *turn) forgetCalls(now int64) error {
 		at := len(list)
 		var left []*event.CallState
 		for j, cs := range list {
-			if cs.Call.StartedAt == c.At && at == len(list) {
+			if e := entryOf(cs); at == len(list) && e.At == c.At && sameShape(&e, &c) {
 				at = j
 				continue
 			}

@@ -112,7 +112,10 @@ type chosen func(byNumber bool, number string, at int64) bool
 
 // give hands over what a claimant gets.
 func (t *turn) give(c *event.HistoryClaim, remaining int32, match chosen, more ...*event.CustomerEvent) error {
-	g := &event.HistoryGrant{ClaimId: c.ClaimId, NumberHash: c.NumberHash, FromCustomer: t.key, Remaining: remaining}
+	g := &event.HistoryGrant{ClaimId: c.ClaimId, NumberHash: c.NumberHash, FromCustomer: t.key, Remaining: remaining, Since: t.s.Since}
+	if c.Whole || t.isNumber() && len(t.s.Owners) == 1 { // the first owner has all time before
+		g.Forgotten, t.s.Forgotten = int64(t.s.Forgotten), 0
+	}
 	var err error
 	if g.Calls, err = t.takeCalls(match); err != nil {
 		return err
@@ -266,6 +269,7 @@ func (t *turn) grant(g *event.HistoryGrant) error {
 		return nil
 	}
 	t.dirty = true
+	t.s.Since, t.s.Forgotten = max(t.s.Since, g.Since), t.s.Forgotten+int(g.Forgotten)
 	for _, p := range g.Permits {
 		customer, sum, ok := event.PermitParts(p.PermitId)
 		if !ok || t.s.permit(t.key, p.PermitId) != nil {

@@ -31,15 +31,16 @@ type grain struct {
 	hours   []int64 // possible borders of the day, ms
 	zones   []string
 	horizon int64 // after the last border everything repeats within so many steps
+	years   bool  // periods of a year, too
 }
 
 var (
 	quarter = int64(15 * 60_000)
 	grains  = []grain{
 		{quarter, 4 * 24 * 4, []string{"15m", "1h", "90m", "6h", "24h", "1d", "2d", "900s"}, []int64{0, 8 * 4 * quarter, 9*4*quarter + 2*quarter, 12 * 4 * quarter, 21 * 4 * quarter, 24 * 4 * quarter},
-			[]string{"Asia/Shanghai", "America/New_York", "Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Asia/Kathmandu"}, 16 * 24 * 4},
+			[]string{"Asia/Shanghai", "America/New_York", "Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Asia/Kathmandu"}, 16 * 24 * 4, false},
 		{4 * quarter, 130 * 24, []string{"1mo", "2mo", "7d", "1w", "30d"}, []int64{0, 10 * 4 * quarter, 20 * 4 * quarter, 24 * 4 * quarter},
-			[]string{"Asia/Shanghai", "America/New_York", "Europe/Berlin", "America/Santiago"}, 16 * 24},
+			[]string{"Asia/Shanghai", "America/New_York", "Europe/Berlin", "America/Santiago"}, 16 * 24, false},
 	}
 	bases = []string{"2026-03-08T00:00:00Z", "2026-03-29T00:00:00Z", "2026-04-05T00:00:00Z", "2026-09-06T00:00:00Z", "2026-10-04T00:00:00Z", "2026-11-01T00:00:00Z",
 		"2026-12-31T00:00:00Z", "2027-02-28T00:00:00Z", "2028-02-29T00:00:00Z", "2026-07-15T00:00:00Z", "2026-05-31T00:00:00Z"}
@@ -59,7 +60,20 @@ var (
 )
 
 // chance is the generator's dice.
-type chance struct{ *rand.Rand }
+type chance struct{ dice }
+
+type dice interface {
+	IntN(n int) int
+	Int64N(n int64) int64
+	Shuffle(n int, swap func(i, j int))
+}
+
+// failer is a test of any kind.
+type failer interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
 
 func (c chance) yes(percent int) bool { return c.IntN(100) < percent }
 
@@ -89,8 +103,11 @@ func span(s string) oSpan {
 	if _, err := fmt.Sscanf(s, "%d%s", &n, &unit); err != nil {
 		panic(err)
 	}
-	if unit == "mo" {
+	switch unit {
+	case "mo":
 		return oSpan{months: int(n)}
+	case "y":
+		return oSpan{months: 12 * int(n)}
 	}
 	return oSpan{ms: n * map[string]int64{"s": 1000, "m": 60_000, "h": 3600_000, "d": 86400_000, "w": 7 * 86400_000}[unit]}
 }
@@ -209,6 +226,9 @@ func (c chance) rule(i int, g *grain) (string, oRule) {
 			if g.step == quarter && r.calendar == "month" {
 				r.calendar = "day"
 			}
+			if g.years && c.yes(40) {
+				r.calendar = "year"
+			}
 			parts = append(parts, "in: {calendar: "+r.calendar+"}")
 		} else {
 			s := pick(c, g.spans)
@@ -280,7 +300,7 @@ type rulebook struct {
 	ragged bool // times may be a millisecond off the grain
 }
 
-func (c chance) rulebook(t *testing.T) *rulebook {
+func (c chance) rulebook(t failer) *rulebook {
 	t.Helper()
 	b := &rulebook{g: &grains[0], ragged: c.yes(30)}
 	if c.yes(15) {

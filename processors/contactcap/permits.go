@@ -18,9 +18,9 @@ func (t *turn) permitRequest(r *event.PermitRequest) error {
 	if again := t.given(r.RequestId, now); again != nil {
 		return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: again}})
 	}
-	if r.Deadline != 0 && now > r.Deadline {
+	if r.Deadline != 0 && now > r.Deadline || t.untimely(r.At) {
 		// Nobody waits any more: a reservation would be an orphan from the start.
-		return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: &event.PermitDecision{RequestId: r.RequestId, CustomerId: t.key, Expired: true}}})
+		return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: &event.PermitDecision{RequestId: r.RequestId, CustomerId: t.key, At: r.At, Expired: true}}})
 	}
 	p := t.Policy()
 	d := t.Decide(t.key, t.s.history(), p, r, t.request(r))
@@ -45,6 +45,15 @@ func (t *turn) permitRequest(r *event.PermitRequest) error {
 	t.Metrics.decided(out.Decision)
 	t.dirty = true
 	return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: out}})
+}
+
+// untimely tells whether a request asks of another time than now: of a day when other calls count than today.
+func (t *turn) untimely(at int64) bool {
+	if t.Clock == nil {
+		return false
+	}
+	apart := t.Clock().Sub(time.UnixMilli(at))
+	return apart > clocksApart || apart < -clocksApart
 }
 
 // given is the answer that a request got within the last 24 h, nil if it got none.

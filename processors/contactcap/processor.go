@@ -19,6 +19,10 @@ type Options struct {
 	AttributionWindow time.Duration
 	CustomerHash      func(id string) string
 	Metrics           *Metrics
+	// Clock is this machine's; nil = requests may ask of any time, and stream time alone says what is old. Stream time
+	// follows the clocks of all who produce: one that runs ahead must not have histories forgotten, nor have a request
+	// decided as of a day when other calls count.
+	Clock func() time.Time
 	// Decide takes the decisions; nil = Decide. An audit puts its own in the place: what was decided then, compared with
 	// what would be decided now.
 	Decide func(key string, h *History, p *policy.Policy, r *event.PermitRequest, req Request) Decision
@@ -28,6 +32,8 @@ const (
 	answersKept  = 24 * time.Hour      // the same request_id gets the same answer for so long
 	updatesWait  = 24 * time.Hour      // an update waits so long for its call
 	permitsKept  = 30 * 24 * time.Hour // a used or released permit is remembered so long
+	clocksApart  = time.Minute         // a request asks of a time no further than this from the clock that decides it
+	tryAgain     = time.Hour           // to forget, where stream time and the clock disagree on what is old
 	numberPrefix = event.UnknownCustomerPrefix
 )
 
@@ -104,6 +110,9 @@ func (t *turn) close() error {
 		}
 	}
 	if at, ok := t.nextForgetting(); ok {
+		if now := t.c.Now(); at <= now.UnixMilli() { // this machine's clock does not think so yet
+			at = now.Add(tryAgain).UnixMilli()
+		}
 		soon(at)
 	}
 	for _, b := range t.s.WaitingUpdates {

@@ -25,6 +25,7 @@ type Given struct {
 	first map[id]*event.PermitDecision
 	where map[id]string // topic/partition/offset
 	when  map[id]time.Time
+	void  map[id]bool  // requests that came too late, or asked of another time: not decided
 	twice []Difference // a request that was decided again, and otherwise
 }
 
@@ -37,10 +38,14 @@ func (g *Given) Add(r *kgo.Record) error {
 		return fmt.Errorf("%s is no permit event: %w", where, err)
 	}
 	d := pe.GetDecision()
-	if d == nil || d.RepeatedAnswer || d.Expired {
+	if d == nil || d.RepeatedAnswer {
 		return nil
 	}
 	k := id{d.CustomerId, d.RequestId, d.At}
+	if d.Expired {
+		g.void[k] = true
+		return nil
+	}
 	was := g.first[k]
 	if was != nil && r.Timestamp.Before(g.when[k]) { // the partitions are read at once: the earlier one was given
 		was, d, where, g.where[k] = d, was, g.where[k], where
@@ -110,7 +115,7 @@ func (r *redo) feed(rec *kgo.Record) error {
 		return nil
 	case *event.CustomerEvent_PermitRequest:
 		// Whether the deadline had passed is for the decision to say: a request without one was not decided in time.
-		if b.PermitRequest.Deadline != 0 && r.given.get(string(rec.Key), b.PermitRequest) == nil {
+		if r.given.get(string(rec.Key), b.PermitRequest) == nil && (b.PermitRequest.Deadline != 0 || r.given.void[id{string(rec.Key), b.PermitRequest.RequestId, b.PermitRequest.At}]) {
 			return nil
 		}
 		if b.PermitRequest.Deadline != 0 {

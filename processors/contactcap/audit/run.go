@@ -45,7 +45,7 @@ type log struct {
 }
 
 func (s *Source) open(ctx context.Context) (*log, error) {
-	l := &log{given: &Given{first: map[id]*event.PermitDecision{}, where: map[id]string{}, when: map[id]time.Time{}}, ends: map[int32]int64{}, progress: s.Progress}
+	l := &log{given: &Given{first: map[id]*event.PermitDecision{}, where: map[id]string{}, when: map[id]time.Time{}, void: map[id]bool{}}, ends: map[int32]int64{}, progress: s.Progress}
 	client, err := kgo.NewClient(s.Base...)
 	if err != nil {
 		return nil, fmt.Errorf("open Kafka: %w", err)

@@ -18,7 +18,7 @@ func (r *Rule) Reach() int64 {
 	switch {
 	case r.Kind == Gap:
 		return span(r.Gap)
-	case r.Kind != Limit || r.N == 0:
+	case r.Kind != Limit:
 		return 0
 	case r.In.Calendar != "":
 		return map[string]int64{"day": 3 * dayMS, "week": 9 * dayMS, "month": 33 * dayMS, "year": 368 * dayMS}[r.In.Calendar]
