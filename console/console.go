@@ -30,6 +30,7 @@ type Options struct {
 	OIDC        *identity.OIDC     // nil: no provider
 	Audit       *auditlog.Log      // needed with Sessions
 	QA          *QA                // nil: no pages of quality monitoring; needs Sessions
+	Alerts      *Alerts            // nil: no page of alerts
 	OneIn       int                // of how many recordings one is drawn, for the audit's page
 }
 
@@ -60,6 +61,9 @@ func New(opt Options) (http.Handler, error) {
 	}
 	c.matcher = newMatcher(c.locales)
 	pages := []string{"dashboards/overview.html", "qa/signin.html", "qa/problem.html"}
+	if opt.Alerts != nil {
+		pages = append(pages, "alerts/alerts.html")
+	}
 	if opt.QA != nil {
 		for _, name := range []string{"queue", "review", "team", "appeals", "me", "calibration", "sampling", "search"} {
 			pages = append(pages, "qa/"+name+".html")
@@ -91,6 +95,9 @@ func (c *console) routes(mux *http.ServeMux) error {
 	}
 	if c.opt.QA != nil && c.opt.Sessions != nil {
 		c.qaRoutes(mux)
+	}
+	if c.opt.Alerts != nil {
+		c.alertRoutes(mux)
 	}
 	mux.HandleFunc("/console/", func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, http.StatusNotFound, "") })
 	return c.dashboardPages(mux)

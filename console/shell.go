@@ -43,6 +43,7 @@ var navigation = []struct {
 	roles           []string
 }{
 	{"overview", "/", "o", nil},
+	{"alerts", "/console/alerts", "l", alertReaders},
 	{"queue", "/console/queue", "q", []string{identity.RoleQA, identity.RoleSupervisor}},
 	{"team", "/console/team", "t", []string{identity.RoleSupervisor, identity.RoleCompliance}},
 	{"appeals", "/console/appeals", "a", []string{identity.RoleSupervisor, identity.RoleCompliance}},
@@ -62,7 +63,10 @@ func (c *console) navFor(u *identity.User, here string) []navEntry {
 			continue // the page needs a part this process does not have
 		}
 		switch {
+		case n.name == "alerts" && c.opt.Sessions == nil && c.opt.OpenFigures:
 		case len(n.roles) > 0 && !u.Is(n.roles...):
+			continue
+		case n.name == "alerts" && u.PartnerID != "":
 			continue
 		case n.name == "overview" && !c.opt.OpenFigures && !u.Is(figuresRoles...):
 			continue
@@ -119,6 +123,7 @@ func (c *console) formats() template.FuncMap {
 		"points":  func(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") },
 		"minutes": minutes,
 		"join":    strings.Join,
+		"act":     actOn,
 	}
 }
 
@@ -135,6 +140,11 @@ func number64(v any) float64 {
 	}
 	return 0
 }
+
+// act is a button about a campaign, with what its form needs.
+type act struct{ Action, Campaign, CSRF string }
+
+func actOn(p page, action, campaign string) act { return act{action, campaign, p.CSRF} }
 
 // minutes writes milliseconds as 3:07.
 func minutes(ms int64) string {

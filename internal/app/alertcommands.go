@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/ingest/httpapi"
 	"github.com/ringfence/ringfence/internal/auditlog"
+	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/number"
 	"github.com/ringfence/ringfence/processors/complaint"
 )
@@ -31,18 +33,25 @@ func (a *App) mountAlerts() error {
 		return fmt.Errorf("open the producer of commands: %w", err)
 	}
 	a.onClose(func() error { producer.Close(); return nil })
-	for _, action := range []string{"resume", "throttle", "stop"} {
-		a.api.Handle("POST /v1/campaigns/{id}/"+action, a.command(producer, action), "supervisor", "compliance")
+	a.commands = producer
+	for _, action := range campaignActions {
+		a.api.Handle("POST /v1/campaigns/{id}/"+action, httpapi.Whole(a.command(action)), "supervisor", "compliance")
 	}
-	for _, action := range []string{"acknowledge", "mute", "unmute"} {
-		a.api.Handle("POST /v1/alerts/"+action, a.command(producer, action), "supervisor", "compliance")
+	for _, action := range alertActions {
+		a.api.Handle("POST /v1/alerts/"+action, httpapi.Whole(a.command(action)), "supervisor", "compliance")
 	}
 	if a.conn != nil {
-		a.api.Handle("GET /v1/alerts", http.HandlerFunc(a.alertList), "supervisor", "compliance", "qa")
-		a.api.Handle("POST /v1/alerts/replay", http.HandlerFunc(a.alertsReplay), "supervisor", "compliance")
+		a.api.Handle("GET /v1/alerts", httpapi.Whole(http.HandlerFunc(a.alertList)), "supervisor", "compliance", "qa")
+		a.api.Handle("POST /v1/alerts/replay", httpapi.Whole(http.HandlerFunc(a.alertsReplay)), "supervisor", "compliance")
 	}
 	return nil
 }
+
+// What people decide about campaigns, and about alerts.
+var (
+	campaignActions = []string{"resume", "throttle", "stop"}
+	alertActions    = []string{"acknowledge", "mute", "unmute"}
+)
 
 // commandBody is what a person decided, and why.
 type commandBody struct {
@@ -57,30 +66,98 @@ type commandBody struct {
 // watched are the dimensions that can be muted.
 var watched = []string{"campaign", "agent", "team", "partner", "product", "centre", "source", "complaint"}
 
+// badCommand is what is wrong with a decision.
+type badCommand struct{ pointer, detail string }
+
+func (b *badCommand) Error() string { return b.pointer + ": " + b.detail }
+
 // check says what is wrong with it for an action.
-func (b *commandBody) check(action string, now time.Time) (pointer, detail string) {
+func (b *commandBody) check(action string, now time.Time) error {
 	b.Reason = strings.TrimSpace(b.Reason)
 	switch {
 	case utf8.RuneCountInString(b.Reason) < 5:
-		return "/reason", "expected a reason of at least 5 characters"
+		return &badCommand{"/reason", "expected a reason of at least 5 characters"}
 	case action == "acknowledge" && b.AlertID == "":
-		return "/alert_id", "expected the id of the alert"
+		return &badCommand{"/alert_id", "expected the id of the alert"}
 	case action == "mute" && !b.Until.After(now):
-		return "/until", "expected a time to come, such as " + now.Add(time.Hour).Format(time.RFC3339)
+		return &badCommand{"/until", "expected a time to come, such as " + now.Add(time.Hour).Format(time.RFC3339)}
 	case b.Kind != "" && !slices.Contains(complaint.Kinds(), b.Kind):
-		return "/kind", "expected one of " + strings.Join(complaint.Kinds(), ", ")
+		return &badCommand{"/kind", "expected one of " + strings.Join(complaint.Kinds(), ", ")}
 	case b.Dimension != "" && !slices.Contains(watched, b.Dimension):
-		return "/dimension", "expected one of " + strings.Join(watched, ", ")
+		return &badCommand{"/dimension", "expected one of " + strings.Join(watched, ", ")}
 	case (b.Dimension == "") != (b.Subject == ""):
-		return "/subject", "dimension and subject belong together"
+		return &badCommand{"/subject", "dimension and subject belong together"}
 	case action == "mute" && b.Kind == "" && b.Dimension == "":
-		return "/kind", "expected a kind, a dimension with its subject, or both: not everything can be muted at once"
+		return &badCommand{"/kind", "expected a kind, a dimension with its subject, or both: not everything can be muted at once"}
 	}
-	return "", ""
+	return nil
 }
 
-// command puts a person's decision before the watch; it is in Kafka, and in the audit log, when this answers 202.
-func (a *App) command(producer *kgo.Client, action string) http.Handler {
+// errNotWritten: the audit log did not take it, so nothing was done.
+var errNotWritten = errors.New("it cannot be written down, so nothing was done; try again")
+
+// decision is what somebody decided, and whence.
+type decision struct {
+	action, campaign string // campaign: of those about one
+	commandBody
+	by              *identity.User
+	address, source string
+}
+
+// decide writes a decision down and puts it before the watch; when it returns the event's id it is in the audit log and
+// in Kafka. A *badCommand says what is wrong with it; nothing was done then.
+func (a *App) decide(ctx context.Context, d decision) (string, error) {
+	now := time.Now()
+	if err := d.check(d.action, now); err != nil {
+		return "", err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", err
+	}
+	c := &event.WatchCommand{Action: d.action, AlertId: d.AlertID, Kind: d.Kind, Dimension: d.Dimension, Subject: d.Subject, At: now.UnixMilli(), By: d.by.Name,
+		Reason: number.MaskText(d.Reason), EventId: id.String()}
+	if !d.Until.IsZero() {
+		c.Until = d.Until.UnixMilli()
+	}
+	key := complaint.CentreKey
+	if d.campaign != "" {
+		key = complaint.CampaignKey(d.campaign)
+	}
+	if err := a.noteDecision(ctx, d, c); err != nil {
+		return "", errors.Join(errNotWritten, err)
+	}
+	v, err := (&event.WatchRecord{Body: &event.WatchRecord_Command{Command: c}}).MarshalVT()
+	if err == nil {
+		err = a.commands.ProduceSync(ctx, &kgo.Record{Topic: event.TopicWatchEvents, Key: []byte(key), Value: v}).FirstErr()
+	}
+	return c.EventId, err
+}
+
+// noteDecision writes down who did it and why, before it is done.
+func (a *App) noteDecision(ctx context.Context, d decision, c *event.WatchCommand) error {
+	kind, subject := "alert", d.AlertID
+	if d.campaign != "" {
+		kind, subject = "campaign", d.campaign
+	}
+	detail := map[string]string{"event_id": c.EventId}
+	if subject == "" {
+		subject = strings.TrimSpace(d.Kind + " " + d.Dimension + " " + d.Subject)
+		for k, v := range map[string]string{"kind": d.Kind, "dimension": d.Dimension, "subject": d.Subject} {
+			if v != "" {
+				detail[k] = v
+			}
+		}
+		if d.action == "mute" {
+			detail["until"] = d.Until.UTC().Format(time.RFC3339)
+		}
+	}
+	word := map[string]string{"resume": auditlog.CampaignResumed, "throttle": "campaign_throttled", "stop": "campaign_stopped", "acknowledge": "alert_acknowledged", "mute": "alert_muted", "unmute": "alert_unmuted"}[d.action]
+	return a.Audit().Write(ctx, auditlog.Entry{Actor: d.by.Name, Roles: d.by.Roles, PartnerID: d.by.PartnerID, Action: word, Kind: kind, Subject: subject, Reason: c.Reason, Address: d.address, Source: d.source, Detail: detail})
+}
+
+// command answers a decision that came over the API; it is in Kafka, and in the audit log, when this answers 202.
+func (a *App) command(action string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 		if err != nil {
@@ -94,57 +171,24 @@ func (a *App) command(producer *kgo.Client, action string) http.Handler {
 			httpapi.Problem(w, http.StatusBadRequest, "The body cannot be read", `expected an object such as {"reason":"the script was changed"}: `+err.Error())
 			return
 		}
-		now := time.Now()
-		if pointer, detail := b.check(action, now); detail != "" {
-			httpapi.Problem(w, http.StatusUnprocessableEntity, "The command cannot be taken", pointer+": "+detail)
-			return
-		}
-		id, err := uuid.NewV7()
-		if err != nil {
-			httpapi.Problem(w, http.StatusServiceUnavailable, "Not now", err.Error())
-			return
-		}
-		c := &event.WatchCommand{Action: action, AlertId: b.AlertID, Kind: b.Kind, Dimension: b.Dimension, Subject: b.Subject, At: now.UnixMilli(), By: httpapi.User(r).Name,
-			Reason: number.MaskText(b.Reason), EventId: id.String()}
-		if !b.Until.IsZero() {
-			c.Until = b.Until.UnixMilli()
-		}
-		key, subject := complaint.CentreKey, b.AlertID
-		if campaign := r.PathValue("id"); campaign != "" {
-			key, subject = complaint.CampaignKey(campaign), campaign
-		}
-		if err := a.noteCommand(r, action, subject, c); err != nil {
-			httpapi.Problem(w, http.StatusServiceUnavailable, "It cannot be written down", "nothing was done; try again: "+err.Error())
-			return
-		}
-		v, err := (&event.WatchRecord{Body: &event.WatchRecord_Command{Command: c}}).MarshalVT()
-		if err == nil {
-			err = producer.ProduceSync(r.Context(), &kgo.Record{Topic: event.TopicWatchEvents, Key: []byte(key), Value: v}).FirstErr()
-		}
-		if err != nil {
+		id, err := a.decide(r.Context(), decision{action: action, campaign: r.PathValue("id"), commandBody: b, by: httpapi.User(r), address: r.RemoteAddr, source: "api"})
+		var bad *badCommand
+		switch {
+		case errors.As(err, &bad):
+			httpapi.Problem(w, http.StatusUnprocessableEntity, "The command cannot be taken", bad.Error())
+		case err != nil:
 			w.Header().Set("Retry-After", "1")
-			httpapi.Problem(w, http.StatusServiceUnavailable, "Not now", "Kafka cannot take it now; try again")
-			return
+			detail := "Kafka cannot take it now; try again"
+			if errors.Is(err, errNotWritten) {
+				detail = errNotWritten.Error()
+			}
+			httpapi.Problem(w, http.StatusServiceUnavailable, "Not now", detail)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusAccepted)
+			_ = json.NewEncoder(w).Encode(map[string]string{"event_id": id})
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusAccepted)
-		_ = json.NewEncoder(w).Encode(map[string]string{"event_id": c.EventId})
 	})
-}
-
-// noteCommand writes down who did it and why, before it is done.
-func (a *App) noteCommand(r *http.Request, action, subject string, c *event.WatchCommand) error {
-	who := httpapi.User(r)
-	kind := "alert"
-	if r.PathValue("id") != "" {
-		kind = "campaign"
-	}
-	if subject == "" {
-		subject = strings.TrimSpace(c.Kind + " " + c.Dimension + " " + c.Subject)
-	}
-	word := map[string]string{"resume": auditlog.CampaignResumed, "throttle": "campaign_throttled", "stop": "campaign_stopped", "acknowledge": "alert_acknowledged", "mute": "alert_muted", "unmute": "alert_unmuted"}[action]
-	return a.Audit().Write(r.Context(), auditlog.Entry{Actor: who.Name, Roles: who.Roles, PartnerID: who.PartnerID, Action: word, Kind: kind, Subject: subject, Reason: c.Reason, Address: r.RemoteAddr, Source: "api",
-		Detail: map[string]string{"event_id": c.EventId}})
 }
 
 // alertRow is an incident's latest state as it is listed.
@@ -155,6 +199,7 @@ type alertRow struct {
 	Severity     string    `json:"severity"`
 	Dimension    string    `json:"dimension"`
 	Subject      string    `json:"subject"`
+	Campaign     string    `json:"campaign_id"`
 	Since        time.Time `json:"since"`
 	At           time.Time `json:"at"`
 	Seq          int64     `json:"seq"`
@@ -167,14 +212,11 @@ type alertRow struct {
 	Muted        bool      `json:"muted"`
 	Also         []string  `json:"also"`
 	Calls        []string  `json:"call_ids"`
+	EscalateTo   string    `json:"escalate_to"`
 }
 
 // alertList answers GET /v1/alerts?open=&from=&to=&limit=: every incident in its latest state, newest first.
 func (a *App) alertList(w http.ResponseWriter, r *http.Request) {
-	if own := httpapi.Partner(r); own != "" { // REP-04
-		httpapi.Problem(w, http.StatusForbidden, "The token may not do this", "it is confined to a partner; alerts are the centre's")
-		return
-	}
 	v := r.URL.Query()
 	from, to, err := span(v, a.zone, time.Now())
 	if err == nil && v.Get("from") == "" {
@@ -190,32 +232,41 @@ func (a *App) alertList(w http.ResponseWriter, r *http.Request) {
 		httpapi.Problem(w, http.StatusUnprocessableEntity, "The question cannot be answered as asked", err.Error())
 		return
 	}
-	having := ""
+	states := ""
 	if v.Get("open") == "true" || v.Get("open") == "1" {
-		having = "HAVING state != 'resolved'"
+		states = "state != 'resolved'"
 	}
-	last := func(c string) string { return "argMax(alerts." + c + ", (alerts.seq, alerts.at))" }
-	rows, err := a.conn.Query(r.Context(), "SELECT alert_id, any(alerts.kind), "+last("state")+" AS state, "+last("severity")+", "+last("dimension")+", "+last("subject")+", "+last("since")+", max(alerts.at) AS latest, "+
-		last("seq")+", argMin(alerts.detail, alerts.seq), argMin(alerts.false_per_year, alerts.seq), "+last("action")+", "+last("done")+", "+last("by")+", "+last("note")+", "+last("muted")+", "+last("also")+", "+last("call_ids")+
-		" FROM alerts FINAL WHERE at >= fromUnixTimestamp64Milli(?) AND at < fromUnixTimestamp64Milli(?) GROUP BY alert_id "+having+" ORDER BY latest DESC, alert_id LIMIT ?", from.UnixMilli(), to.UnixMilli(), limit)
+	out, err := a.alertRows(r.Context(), from, to, states, limit)
 	if err != nil {
-		httpapi.Problem(w, http.StatusServiceUnavailable, "ClickHouse does not answer", err.Error())
-		return
-	}
-	defer func() { _ = rows.Close() }()
-	out := []alertRow{}
-	for rows.Next() {
-		var x alertRow
-		if err = rows.Scan(&x.AlertID, &x.Kind, &x.State, &x.Severity, &x.Dimension, &x.Subject, &x.Since, &x.At, &x.Seq, &x.Detail, &x.FalsePerYear, &x.Action, &x.Done, &x.By, &x.Note, &x.Muted, &x.Also, &x.Calls); err != nil {
-			break
-		}
-		x.FalsePerYear = min(x.FalsePerYear, 1e12)
-		out = append(out, x)
-	}
-	if err = errors.Join(err, rows.Err()); err != nil {
 		httpapi.Problem(w, http.StatusServiceUnavailable, "ClickHouse does not answer", err.Error())
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+// alertRows are the incidents of which something was told in [from, to), in their latest state, newest first; states is a
+// condition on that state.
+func (a *App) alertRows(ctx context.Context, from, to time.Time, states string, limit int) ([]alertRow, error) {
+	if states != "" {
+		states = "HAVING " + states
+	}
+	last := func(c string) string { return "argMax(alerts." + c + ", (alerts.seq, alerts.at))" }
+	rows, err := a.conn.Query(ctx, "SELECT alert_id, any(alerts.kind), "+last("state")+" AS state, "+last("severity")+" AS severity, "+last("dimension")+", "+last("subject")+", "+last("campaign_id")+", "+last("since")+", max(alerts.at) AS latest, "+
+		last("seq")+", argMin(alerts.detail, alerts.seq), argMin(alerts.false_per_year, alerts.seq), "+last("action")+", "+last("done")+", "+last("by")+", "+last("note")+", "+last("muted")+", "+last("also")+", "+last("call_ids")+", "+last("escalate_to")+
+		" FROM alerts FINAL WHERE at >= fromUnixTimestamp64Milli(?) AND at < fromUnixTimestamp64Milli(?) GROUP BY alert_id "+states+" ORDER BY latest DESC, alert_id LIMIT ?", from.UnixMilli(), to.UnixMilli(), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	out := []alertRow{}
+	for rows.Next() {
+		var x alertRow
+		if err := rows.Scan(&x.AlertID, &x.Kind, &x.State, &x.Severity, &x.Dimension, &x.Subject, &x.Campaign, &x.Since, &x.At, &x.Seq, &x.Detail, &x.FalsePerYear, &x.Action, &x.Done, &x.By, &x.Note, &x.Muted, &x.Also, &x.Calls, &x.EscalateTo); err != nil {
+			return nil, err
+		}
+		x.FalsePerYear = min(x.FalsePerYear, 1e12)
+		out = append(out, x)
+	}
+	return out, rows.Err()
 }

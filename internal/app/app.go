@@ -69,6 +69,7 @@ type App struct {
 	addr       string
 	sessions   *identity.Sessions // nil: nobody can sign in
 	audit      *auditlog.Log
+	commands   *kgo.Client // of people, to the watch
 	workers    []worker
 	marks      marks
 	ownMetrics ownMetrics

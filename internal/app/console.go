@@ -94,7 +94,7 @@ func (a *App) mountConsole() error {
 	if opt.QA, err = a.consoleQA(); err != nil {
 		return err
 	}
-	opt.OneIn = a.cfg.Sampling.OneIn
+	opt.OneIn, opt.Alerts = a.cfg.Sampling.OneIn, a.consoleAlerts()
 	c, err := console.New(opt)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package complaint
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -75,7 +76,7 @@ func (p *processor) count(c *ctx, x *event.WatchCase) error {
 	if !f.Unattributed {
 		now = subjects(f.Complaint.CampaignId, f.Complaint.AgentId, f.TeamId, f.Complaint.PartnerId, f.Complaint.Products)
 	}
-	w := event.WatchComplaint{Id: hashID(f.Complaint.ComplaintId), At: x.OpenedAt, CallId: f.AttributedCallId, AgentId: f.Complaint.AgentId, Serious: x.Severity == "serious"}
+	w := event.WatchComplaint{Id: hashID(f.Complaint.ComplaintId), At: x.OpenedAt, CallId: cmp.Or(f.AttributedCallId, f.Complaint.CallId), AgentId: f.Complaint.AgentId, Serious: x.Severity == "serious"}
 	for _, k := range now {
 		one := w.CloneVT()
 		if err := send(c, subjectKey+k, &event.WatchRecord{Body: &event.WatchRecord_Complaint{Complaint: one}}); err != nil {
@@ -113,7 +114,7 @@ func (p *processor) deadline(c *ctx, key string, s *State) error {
 	level, d, next := p.SLA.Escalation(x, now)
 	a := &event.Alert{AlertId: KindOverdue + "|" + key[len(caseKey):], Kind: KindOverdue, Dimension: "complaint", Subject: key[len(caseKey):], CampaignId: x.Fact.GetComplaint().GetCampaignId(),
 		AgentId: x.Fact.GetComplaint().GetAgentId(), At: now, Since: d.At, Action: "observe"}
-	if id := x.Fact.GetAttributedCallId(); id != "" {
+	if id := cmp.Or(x.Fact.GetAttributedCallId(), x.Fact.GetComplaint().GetCallId()); id != "" {
 		a.CallIds = []string{id}
 	}
 	switch {
