@@ -29,6 +29,7 @@ type wire struct {
 	l      net.Listener
 	target string
 	left   atomic.Int64 // bytes until the next cut; 0 = none
+	mute   atomic.Bool  // what ClickHouse says is swallowed
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -73,7 +74,7 @@ func (w *wire) serve(c net.Conn) {
 	var both sync.WaitGroup
 	for _, d := range [][2]net.Conn{{c, up}, {up, c}} {
 		both.Go(func() {
-			_, _ = io.Copy(d[1], counted{d[0], w})
+			_, _ = io.Copy(d[1], counted{d[0], w, d[0] == up})
 			_ = d[0].Close()
 			_ = d[1].Close()
 		})
@@ -88,7 +89,8 @@ func (w *wire) serve(c net.Conn) {
 // counted cuts the wire after so many bytes, whatever they are.
 type counted struct {
 	net.Conn
-	w *wire
+	w       *wire
+	answers bool // ClickHouse's side
 }
 
 func (c counted) Read(b []byte) (int, error) {
@@ -96,6 +98,9 @@ func (c counted) Read(b []byte) (int, error) {
 		b = b[:left]
 	}
 	n, err := c.Conn.Read(b)
+	for c.answers && c.w.mute.Load() && err == nil {
+		n, err = c.Conn.Read(b)
+	}
 	if c.w.left.Load() > 0 && c.w.left.Add(-int64(n)) <= 0 {
 		c.w.left.Store(0)
 		c.w.cut(false)
@@ -136,6 +141,29 @@ func TestNetworkCuts(t *testing.T) {
 		r.waits("an insert is done", func() bool { return inserts.Load() > before })
 	}
 	w.left.Store(0)
+	r.exact()
+}
+
+// A ClickHouse that takes what it is sent and says nothing any more is given up after a while and asked again, and does
+// not keep the process from ending.
+func TestSilentServer(t *testing.T) {
+	r := newRig(t)
+	w := newWire(t, r.engine.Addr())
+	through := func(o *SinkOptions) {
+		o.ClickHouse.Addr = []string{w.l.Addr().String()}
+		o.Patience = time.Second
+	}
+	var s *Sink
+	stop := r.sinkOf(through, &s)
+	r.feed(100)
+	r.exact()
+	w.mute.Store(true)
+	r.feed(100)
+	r.waits("the sink says that nobody answers", func() bool { _, why := s.Status(); return strings.Contains(why, "did not answer") })
+	stop()
+	w.cut(false)
+	w.mute.Store(false)
+	r.sink(through)
 	r.exact()
 }
 

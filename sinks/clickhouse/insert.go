@@ -19,7 +19,8 @@ import (
 
 // inserter sends blocks over connections of its own: one at a time over each, as the protocol wants it.
 type inserter struct {
-	opt Options
+	opt      Options
+	patience time.Duration // how long an insert may take before it is given up and tried again
 
 	mu   sync.Mutex
 	next int // address that is tried next
@@ -75,11 +76,18 @@ func (p *inserter) close() { // of idle connections; one in use closes itself wh
 // the token and not the rows, and drops the same rows under the same token for good (measured: 2 of 200 inserts that a
 // SIGKILL interrupted). So every try goes under a token of its own, and rows that an earlier try had brought in stand
 // twice until they are merged: every table is a ReplacingMergeTree.
+//
+// An insert ends when ctx does, and after the inserter's patience: a server that took a query and never answers must not
+// hold the partitions. The connection is closed for that; the client itself looks at its context only after an answer.
 func (p *inserter) insert(ctx context.Context, table string, blocks []*block) error {
 	c, err := p.take(ctx)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.patience, fmt.Errorf("ClickHouse did not answer within %v", p.patience))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
 	in, left := blocks[0].input(), blocks[1:]
 	q := chgo.Query{
 		Body:  "INSERT INTO " + table + " (" + strings.Join(names(table), ", ") + ") VALUES",
@@ -109,7 +117,11 @@ func (p *inserter) insert(ctx context.Context, table string, blocks []*block) er
 		}
 	}
 	err = c.Do(ctx, q)
+	stop()
 	p.give(c, err)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return err
 }
 

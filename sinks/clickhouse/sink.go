@@ -29,6 +29,7 @@ type SinkOptions struct {
 	Registerer   prometheus.Registerer
 	MaxBatch     int           // records written together at most, default 200,000; as many again are held while they are
 	Linger       time.Duration // a busy partition is written once in this time, default 1 s
+	Patience     time.Duration // an insert that is not answered in this time is given up and tried again, default 5 min
 	// Hook is called between the steps, for tests that break things there.
 	Hook func(step string)
 }
@@ -71,10 +72,13 @@ func NewSink(o SinkOptions) (*Sink, error) {
 	if o.Linger <= 0 {
 		o.Linger = time.Second
 	}
+	if o.Patience <= 0 {
+		o.Patience = 5 * time.Minute
+	}
 	if o.Hook == nil {
 		o.Hook = func(string) {}
 	}
-	s := &Sink{opt: o, inserter: &inserter{opt: o.ClickHouse}, metrics: newMetrics(o.Registerer), pending: map[string]map[int32]int64{}, queues: map[string]map[int32]*queue{},
+	s := &Sink{opt: o, inserter: &inserter{opt: o.ClickHouse, patience: o.Patience}, metrics: newMetrics(o.Registerer), pending: map[string]map[int32]int64{}, queues: map[string]map[int32]*queue{},
 		unknown: map[string]map[int32]bool{}, good: map[string]*kgo.Record{}, status: "starting"}
 	return s, s.connect()
 }

@@ -140,16 +140,16 @@ func (r *rig) sinkOf(opt func(*SinkOptions), into **Sink) (stop func()) {
 	return stop
 }
 
-// waits until cond, at most two minutes.
+// waits until cond, at most ten minutes.
 func (r *rig) waits(what string, cond func() bool) {
 	r.t.Helper()
-	deadline, tick := time.NewTimer(2*time.Minute), time.NewTicker(20*time.Millisecond)
+	deadline, tick := time.NewTimer(10*time.Minute), time.NewTicker(20*time.Millisecond)
 	defer deadline.Stop()
 	defer tick.Stop()
 	for !cond() {
 		select {
 		case <-deadline.C:
-			r.t.Fatalf("waited two minutes until %s", what)
+			r.t.Fatalf("waited ten minutes until %s", what)
 		case <-tick.C:
 		}
 	}
