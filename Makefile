@@ -5,8 +5,6 @@ SHELL := /bin/bash
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOLS := build/tools
-# Packages that start goroutines: the race detector runs over them.
-RACE := ./client ./console ./dialer/... ./ingest/... ./internal/... ./processors/... ./sinks/...
 
 .PHONY: help setup build console-assets demo test bench oracle figures mutants chaos test-kafka kill-sink month qa-load generate check-generated lint fuzz clean schema
 
@@ -34,15 +32,14 @@ demo: setup build ## a call centre at work on this machine (ARGS="--once --forma
 
 test: setup check-generated lint schema ## everything that must be green
 	@tools/need-promtool.sh
-	go test ./...
 	@tools/need-cc.sh
-	CGO_ENABLED=1 go test -race -short $(RACE)
+	@tools/test.sh
 
 bench: setup ## figures, as ratios within one run
 	go run ./cmd/bench
 
 oracle: ## a million random decisions compared with an independent oracle
-	go test ./processors/contactcap -run '^TestOracle$$' -oracle.cases $${CASES:-1000000} -timeout 60m -v
+	go test ./processors/contactcap -run '^TestOracle$$' -oracle.cases $${CASES:-1000000} -oracle.seed 0 -timeout 60m -v
 
 figures: ## every metric of a generated week of a million calls against a calculation of its own (CALLS=N for another size)
 	go test ./processors/kpi/recompute -run '^TestWeek$$' -v -timeout 3h -week.calls $${CALLS:-1000000}

@@ -29,9 +29,6 @@ var (
 // Fifty raters work over HTTP at once: each claims, drafts, scores and publishes. No task is given to two, none is done
 // twice, and claims are answered in time.
 func TestRatersAtOnce(t *testing.T) {
-	if testing.Short() {
-		t.Skip("heavy")
-	}
 	a, opts := startQA(t, "roles=[api, qa]", "kafka.partitions=8")
 	cl, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.MaxBufferedRecords(50_000))...)
 	if err != nil {

@@ -16,9 +16,6 @@ import (
 // TestReports sends the operator's complaints of April 2011 (REQUIREMENTS S) and a few calls through the whole system: the
 // report has every cell and total of that table, the scores have what was measured, and the exports are on record.
 func TestReports(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts ClickHouse")
-	}
 	a, cl, _ := start(t)
 	ctx := t.Context()
 	day := time.Date(2026, 4, 10, 2, 0, 0, 0, time.UTC)

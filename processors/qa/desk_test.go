@@ -120,9 +120,6 @@ func (h *hall) scored(want int) map[string][]string {
 // Raters at two desks work while the processor is taken from one process to another: every task is done once, by who
 // claimed it, whatever was answered or not.
 func TestDoneOnceWhileProcessesComeAndGo(t *testing.T) {
-	if testing.Short() {
-		t.Skip("heavy")
-	}
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	t.Run("hall", func(t *testing.T) {
 		h := newHall(t)

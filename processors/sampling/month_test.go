@@ -228,9 +228,6 @@ func (m *month) tick(at time.Time) {
 // and day has exactly one in ten drawn, every week one in twenty, every period seven or the reason why not; all of it can be
 // redone from the keys, and neither place in the day nor hour nor length tells what is drawn.
 func TestMonth(t *testing.T) {
-	if testing.Short() {
-		t.Skip("heavy")
-	}
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(monthPartitions, event.TopicCallFacts, event.TopicSamplingDays, event.TopicQAEvents, event.TopicSamplingFacts, event.TopicQATasks, event.TopicDeadLetter),
 		kfake.GroupMinSessionTimeout(time.Second))
 	if err != nil {
