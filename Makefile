@@ -42,7 +42,7 @@ oracle: ## a million random decisions compared with an independent oracle
 	go test ./processors/contactcap -run '^TestOracle$$' -oracle.cases $${CASES:-1000000} -oracle.seed 0 -timeout 60m -v
 
 figures: ## every metric of a generated week of a million calls against a calculation of its own (CALLS=N for another size)
-	go test ./processors/kpi/recompute -run '^TestWeek$$' -v -timeout 3h -week.calls $${CALLS:-1000000}
+	go test ./processors/kpi/recompute -run '^TestWeek$$|^TestDailyRollups' -daily.rounds 6 -v -timeout 3h -week.calls $${CALLS:-1000000}
 
 mutants: ## break the decision engine on purpose and check that the oracle notices
 	@go run ./cmd/mutants

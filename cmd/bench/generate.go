@@ -18,11 +18,12 @@ const (
 	generatedEnd = "2026-11-26 00:00:00"
 )
 
-// generate writes days of calls, the last one before generatedEnd, straight into ClickHouse.
-func generate(ctx context.Context, conn driver.Conn, calls int, progress func(done int)) error {
-	for done := 0; done < calls; done += dayCalls {
+// generate writes days of calls straight into ClickHouse: of the calls before generatedEnd those that are not there, which
+// are whole days, from the last backwards.
+func generate(ctx context.Context, conn driver.Conn, there, calls int, progress func(done int)) error {
+	for done := there; done < calls; done += dayCalls {
 		n := min(dayCalls, calls-done)
-		ago := (calls-done+dayCalls-1)/dayCalls - 1
+		ago := done / dayCalls
 		if err := conn.Exec(ctx, callsSQL(ago, n)); err != nil {
 			return fmt.Errorf("generate the day %d before the last: %w", ago, err)
 		}

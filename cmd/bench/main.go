@@ -2,7 +2,7 @@
 // machine at hand.
 //
 //	make bench                      # everything
-//	go run ./cmd/bench decisions    # one part: decisions (and recovery), latency, state, cold, takeover, bulk, clickhouse, dashboards
+//	go run ./cmd/bench decisions    # one part: decisions (and recovery), latency, state, cold, takeover, bulk, clickhouse, freshness, dashboards
 //	go run ./cmd/bench -calls 100000000 dashboards
 //	go run ./cmd/bench -customers 5000000 cold
 package main
@@ -36,6 +36,7 @@ type bench struct {
 	// of the part dashboards:
 	calls, answers       int
 	clickhouseAddr, only string
+	keep                 string
 }
 
 func (b *bench) say(format string, a ...any) { _, _ = fmt.Fprintf(b.log, "· "+format+"\n", a...) }
@@ -58,7 +59,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		name string
 		do   func(*bench, context.Context) error
 	}{{"decisions", (*bench).decisions}, {"latency", (*bench).latency}, {"state", (*bench).state}, {"cold", (*bench).cold}, {"takeover", (*bench).takeover},
-		{"bulk", (*bench).bulk}, {"clickhouse", (*bench).clickhouse}, {"codecs", (*bench).codecs}, {"dashboards", (*bench).dashboards}}
+		{"bulk", (*bench).bulk}, {"clickhouse", (*bench).clickhouse}, {"codecs", (*bench).codecs}, {"freshness", (*bench).freshness}, {"dashboards", (*bench).dashboards}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(log)
 	records := fs.Int("records", 400_000, "records of a throughput run")
@@ -69,6 +70,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	calls := fs.Int("calls", 2_000_000, "dashboards: calls to generate where the ClickHouse has none")
 	asked := fs.Int("answers", 20, "dashboards: how often each question is asked")
 	only := fs.String("metrics", "", "dashboards: metrics to ask for, comma-separated (default: all)")
+	keep := fs.String("keep", "", "dashboards: directory of the embedded ClickHouse, which is kept and used again (default: one that is thrown away)")
 	addr := fs.String("clickhouse", "", "dashboards: a ClickHouse to measure on, whose calls stay (default: an embedded one)")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -88,7 +90,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{dir: dir, records: *records, customers: *customers, log: log, calls: *calls, answers: *asked, clickhouseAddr: *addr, only: *only}
+	b := &bench{dir: dir, records: *records, customers: *customers, log: log, calls: *calls, answers: *asked, clickhouseAddr: *addr, only: *only, keep: *keep}
 	if *brokers != "" {
 		b.brokers = strings.Split(*brokers, ",")
 	}

@@ -69,7 +69,8 @@ type App struct {
 	addr       string
 	sessions   *identity.Sessions // nil: nobody can sign in
 	audit      *auditlog.Log
-	commands   *kgo.Client // of people, to the watch
+	commands   *kgo.Client  // of people, to the watch
+	figures    *dailyVerify // nil without the role sink
 	workers    []worker
 	marks      marks
 	ownMetrics ownMetrics

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -31,7 +32,17 @@ func (a *App) startFigures() {
 		last:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "ringfence_kpi_verify_finished_timestamp_seconds", Help: "When the figures were verified last; 0 = not since the start."}),
 		wrong: prometheus.NewCounter(prometheus.CounterOpts{Name: "ringfence_kpi_verify_failures_total", Help: "Verifications that could not be finished."})}
 	a.registry.MustRegister(d.found, d.last, d.wrong)
+	a.figures = d
 	a.work("kpi verify", d.run)
+}
+
+// VerifyFigures does what is done every morning, as of now: it compares the figures of the days before with the log, and says
+// the result as metrics and as an alert that fires or resolves. Only processes with the role sink can.
+func (a *App) VerifyFigures(ctx context.Context, now time.Time) error {
+	if a.figures == nil {
+		return errors.New("this process has not the role sink")
+	}
+	return a.figures.once(ctx, now)
 }
 
 func (a *App) verifier() *recompute.Verifier {

@@ -270,6 +270,9 @@ func TestQAEndToEnd(t *testing.T) {
 		}
 	}
 	until(t, "the calibration is in ClickHouse", func() bool { return count("SELECT count() FROM qa_reviews FINAL WHERE calibration_id = 'march'") == 2 })
+	if score, pass := kpi("qa_score"), kpi("qa_pass_rate"); score != 100.0 || pass != 1.0 {
+		t.Errorf("a calibration counts: qa_score %v, qa_pass_rate %v", score, pass)
+	}
 	cal := support.get(200, "/v1/qa/calibrations/march", nil)
 	pair := cal["pairs"].([]any)[0].(map[string]any)
 	if fmt.Sprint(cal["disputed"]) != "[norm.closing]" || pair["kappa"].(float64) < 0.5 || pair["kappa"].(float64) > 0.7 || cal["alpha"].(float64) > 0.7 {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -111,8 +110,8 @@ func Ask(ctx context.Context, conn driver.Conn, q Query) ([]Result, error) {
 		now = time.Now()
 	}
 	var found *tiers
-	if !q.Facts && slices.ContainsFunc(sourcesOf(ms), func(src string) bool { return slices.Contains([]string{"calls", "orders", "both_directions"}, src) }) {
-		if found, err = tiersOf(ctx, conn, q.From, q.To, q.Zone); err != nil {
+	if !q.Facts {
+		if found, err = tiersOf(ctx, conn, sourcesOf(ms), q.From, q.To, q.Zone); err != nil {
 			return nil, err
 		}
 	}

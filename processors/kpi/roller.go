@@ -82,8 +82,12 @@ func (r *Roller) Once(ctx context.Context, now time.Time) (int, error) {
 		}
 		done++
 	}
-	return done, nil
+	n, err := r.days(ctx, now)
+	return done + n, err
 }
+
+// newVersion is one that no other process has at the same moment.
+func newVersion() uint64 { return uint64(time.Now().UnixNano())&^0xff | rand.Uint64N(256) }
 
 // onDay are the slots of a date in the zone, in a way the key of the facts serves.
 func onDay(day int64, zone string) string {
@@ -128,7 +132,7 @@ func (r *Roller) stale(ctx context.Context, of rollup, zone, by string, rested t
 // make fills buckets under a new version and then names it. The counts were read before the facts are, so a row that
 // comes meanwhile leaves the bucket stale.
 func (r *Roller) make(ctx context.Context, of rollup, zone, condition string, buckets []bucket) error {
-	version := uint64(time.Now().UnixNano())&^0xff | rand.Uint64N(256) // another process's at the same moment is another
+	version := newVersion()
 	if err := r.Conn.Exec(ctx, of.fill(r.Zone.String(), condition, version)); err != nil {
 		return fmt.Errorf("fill %s: %w", of.table, err)
 	}
@@ -144,7 +148,11 @@ func (r *Roller) make(ctx context.Context, of rollup, zone, condition string, bu
 
 // Sweep removes rows of versions that are no longer named and that no question can be reading any more.
 func (r *Roller) Sweep(ctx context.Context, before time.Time) error {
-	for _, t := range []struct{ table, bucket string }{{byDay.table, "toInt64(day)"}, {byMinute.table, "toInt64(slot)"}} {
+	tables := []struct{ table, bucket string }{{byDay.table, "toInt64(day)"}, {byMinute.table, "toInt64(slot)"}, {accountsFirst.table, "toInt64(day)"}, {"leads_stock", "toInt64(day)"}}
+	for _, d := range dailies() {
+		tables = append(tables, struct{ table, bucket string }{d.table, "toInt64(day)"})
+	}
+	for _, t := range tables {
 		err := r.Conn.Exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE version < %d AND (%s, version) NOT IN (SELECT bucket, tupleElement(max((made_at, version)), 2) FROM rolled WHERE rollup = %s GROUP BY zone, bucket)",
 			t.table, before.UnixNano(), t.bucket, quote(t.table)))
 		if err != nil {

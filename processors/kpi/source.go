@@ -185,10 +185,6 @@ func (s scope) rows(source string, measures []Measure) (from, at string) {
 		return s.cells(used(measures, source), "products"), "moment"
 	case "orders":
 		return s.orders(used(measures, source)), "moment"
-	case "accounts":
-		return s.calls("direction = 'outbound'"), "started_at"
-	case "lead_calls":
-		return s.calls("direction = 'outbound'", "lead_id != ''", "lead_id IN (SELECT lead_id FROM leads WHERE at < "+s.to+")"), "started_at"
 	case "leads":
 		return s.leads(), ""
 	case "states":
@@ -196,7 +192,7 @@ func (s scope) rows(source string, measures []Measure) (from, at string) {
 	case "paid", "attended":
 		return s.spans(source), "slice"
 	case "permits":
-		return "permits FINAL" + s.unfold("products") + " WHERE " + and(append(s.conditions("products"), within("at", s))...), "at"
+		return s.permits(), "moment"
 	case "complaints":
 		return s.complaints("NOT unattributed"), "opened"
 	case "complaints_unattributed":
@@ -204,7 +200,7 @@ func (s scope) rows(source string, measures []Measure) (from, at string) {
 	case "population":
 		return "sampling_population FINAL WHERE " + and(append(s.conditions(""), within("call_started_at", s))...), "call_started_at"
 	case "reviews":
-		return "qa_reviews FINAL WHERE " + and(append(s.conditions(""), within("call_started_at", s), "isNotNull(published_at)")...), "call_started_at"
+		return "qa_reviews FINAL WHERE " + and(append(s.conditions(""), within("call_started_at", s), "isNotNull(published_at)", "NOT void", "calibration_id = ''")...), "call_started_at"
 	}
 	panic("kpi: no source " + source) // a mistake in the catalogue; a test reads every metric
 }
@@ -228,10 +224,47 @@ func (s scope) orders(add []string) string {
 	return "(SELECT *, " + here + " AS ordered_here FROM " + s.cells(add, all, "direction = 'outbound'") + ")"
 }
 
-// leads are the current versions of the lists as of the end of the interval.
+// permits are rows with a moment, permitted and denied: days from permits_1d, what it does not cover from the facts.
+func (s scope) permits() string {
+	cols := s.needs([]string{"campaign_id", "partner_id", "purpose"})
+	if s.cuts("product") {
+		cols = append(cols, "product")
+	}
+	list := strings.Join(append(cols, ""), ", ")
+	days, slots := permitsByDay.of(s)
+	slots = strings.ReplaceAll(slots, "slot", "toInt64(intDiv(toUnixTimestamp(at), "+slotSeconds+"))")
+	if s.tiers == nil && slots != "" && !s.factsOnly && !s.cuts("hour") {
+		slots = "toUInt32(intDiv(toUnixTimestamp(at), " + slotSeconds + ")) IN (SELECT DISTINCT slot FROM touched WHERE facts = 'permits' AND " + s.slots() + " AND " + dayOfSlot(s.zone) + " NOT IN (SELECT day FROM (" + permitsByDay.whole(s) + ")))"
+	}
+	var parts []string
+	if days != "" {
+		parts = append(parts, "SELECT "+s.noon()+" AS moment, "+list+"permitted, denied FROM permits_1d"+s.unfold("products")+" WHERE "+and(append(s.conditions("products"), days)...))
+	}
+	if slots != "" || len(parts) == 0 {
+		parts = append(parts, "SELECT at AS moment, "+list+"toUInt64(decision = 'permit') AS permitted, toUInt64(decision = 'deny') AS denied FROM permits FINAL"+s.unfold("products")+" WHERE "+
+			and(append(s.conditions("products"), within("at", s), slots)...)+" SETTINGS do_not_merge_across_partitions_select_final = 1")
+	}
+	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
+}
+
+// leads are the current versions of the lists as of the end of the interval: rows with how many accounts, and how many of
+// them useless.
 func (s scope) leads() string {
-	uselessCalls := "SELECT lead_id FROM calls FINAL WHERE direction = 'outbound' AND started_at < " + s.to + " AND lead_id != '' AND " + uselessCall
-	return "(SELECT *, useless_word != '' OR lead_id IN (" + uselessCalls + ") AS useless_lead FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
+	if s.tiers != nil && s.tiers.stock != "" {
+		return "leads_stock WHERE " + and(append(s.conditions(""), "(day, version) = "+s.tiers.stock)...)
+	}
+	useless := "SELECT lead_id FROM calls FINAL WHERE direction = 'outbound' AND started_at < " + s.to + " AND lead_id != '' AND " + uselessCall
+	if s.tiers != nil {
+		t := s.tiers.daily[uselessByDay.table]
+		if len(t.days) > 0 {
+			byDay := "SELECT lead_id FROM useless_1d WHERE (day, version) IN (" + strings.Join(t.days, ", ") + ")"
+			if len(t.bare) > 0 {
+				byDay += " UNION ALL " + useless + " AND " + condition(t.bare)
+			}
+			useless = byDay
+		}
+	}
+	return "(SELECT campaign_id, list_id, toUInt64(1) AS accounts, toUInt64(useless_word != '' OR lead_id IN (" + useless + ")) AS useless FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
 		"argMax(useless, (leads.at, arrival)) AS useless_word FROM leads FINAL WHERE at < " + s.to + " GROUP BY lead_id)) WHERE " + and(s.conditions("")...)
 }
 

@@ -3,6 +3,7 @@ package kpi
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // quarter is what time is sliced into for buckets, in ms: in every time zone the hour, the day and so on begin at a
@@ -30,10 +31,28 @@ func (s scope) near() string {
 	return "start_at < " + s.to + " AND end_at > " + s.from + " AND start_at > " + s.from + " - INTERVAL 26 HOUR"
 }
 
-func (s scope) states() string {
+// timed are the agents' intervals that touch the range, cut to the gaps: columns of the agent, begin_ms and end_ms.
+func (s scope) timed(columns, gaps string, conditions ...string) string {
 	begin, end := s.clipped()
-	return s.sliced("SELECT agent_id, team_id, partner_id, campaign_id, toString(state) AS state, " + begin + " AS begin_ms, " + end +
-		" AS end_ms FROM agent_intervals FINAL WHERE " + and(append(s.conditions(""), s.near())...))
+	return "SELECT " + columns + ", greatest(" + begin + ", gap.1) AS begin_ms, least(" + end + ", gap.2) AS end_ms FROM agent_intervals FINAL ARRAY JOIN " + gaps + " AS gap WHERE " +
+		and(append(conditions, s.near(), millis("start_at")+" < gap.2", millis("end_at")+" > gap.1")...)
+}
+
+// states are rows of an agent's time in a state: days from states_1d, what it does not cover from the facts.
+func (s scope) states() string {
+	const columns = "agent_id, team_id, partner_id, campaign_id, "
+	days, gaps := statesByDay.spansOf(s)
+	var parts []string
+	if days != "" {
+		parts = append(parts, "SELECT "+columns+"toString(state) AS state, ms, "+s.noon()+" AS slice FROM states_1d WHERE "+and(append(s.conditions(""), days)...))
+	}
+	if gaps != "" || len(parts) == 0 {
+		if gaps == "" {
+			gaps = "[(toInt64(0), toInt64(0))]"
+		}
+		parts = append(parts, "SELECT "+columns+"state, toInt64(ms) AS ms, slice FROM "+s.sliced(s.timed(columns+"toString(state) AS state", gaps, s.conditions("")...)))
+	}
+	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
 }
 
 // spans sweeps over the borders of each agent's work, leave and presence: paid is work less leave, attended is paid
@@ -60,8 +79,18 @@ func (s scope) spans(source string) string {
 	borders := border(work, "toInt64(x.2)", "toInt64(0)", "toInt64(0)") + " UNION ALL " + border(joined(leave), "toInt64(0)", "toInt64(x.2)", "toInt64(0)")
 	inside := "w > 0 AND l = 0"
 	if source == "attended" {
-		b, e := s.clipped()
-		present := "SELECT toString(agent_id) AS agent, " + b + " AS b, " + e + " AS e FROM agent_intervals FINAL WHERE " + s.near() + " AND e > b"
+		days, gaps := presenceByDay.spansOf(s)
+		var parts []string
+		if days != "" {
+			parts = append(parts, "SELECT toString(agent_id) AS agent, begin_ms AS b, end_ms AS e FROM presence_1d WHERE "+days)
+		}
+		if gaps != "" || len(parts) == 0 {
+			if gaps == "" {
+				gaps = "[(toInt64(0), toInt64(0))]"
+			}
+			parts = append(parts, "SELECT agent, toInt64(begin_ms) AS b, toInt64(end_ms) AS e FROM ("+s.timed("toString(agent_id) AS agent", gaps)+") WHERE end_ms > begin_ms")
+		}
+		present := strings.Join(parts, " UNION ALL ")
 		borders += " UNION ALL " + border(joined(present), "toInt64(0)", "toInt64(0)", "toInt64(x.2)")
 		inside += " AND p > 0"
 	}

@@ -35,7 +35,7 @@ func compile(ms []Metric, s scope) *plan {
 	}
 	var parts []string
 	for i, src := range p.sources {
-		parts = append(parts, p.part(i, src, s))
+		parts = append(parts, p.parts(i, src, s)...)
 	}
 	var dims, out []string
 	for i := range s.by {
@@ -55,22 +55,24 @@ func compile(ms []Metric, s scope) *plan {
 	return p
 }
 
-// part reads one source.
-func (p *plan) part(i int, src string, s scope) string {
-	from, at := s.rows(src, p.cells)
-	keys := s.keys(at)
-	var cols, group []string
-	if src == "accounts" {
-		// Accounts are judged on the calls of their row alone: first the account, then the row.
-		inner := append(slices.Clone(keys), "if(lead_id != '', concat('l', lead_id), concat('c', customer_id, '\\0', toString(campaign_id)))")
-		for j := range inner {
-			inner[j] += fmt.Sprintf(" AS k%d", j)
-		}
-		group = names("k", len(inner))
-		from = "(SELECT " + strings.Join(inner, ", ") + ", count() AS n, max(" + isReached + ") AS reached, max(ifNull(completed, false)) AS completed, max(" + won + ") AS won, max(" + uselessCall +
-			") AS useless FROM " + from + " GROUP BY " + strings.Join(group, ", ") + " SETTINGS prefer_column_name_to_alias = 1)"
-		keys = names("k", len(keys))
+// parts read one source.
+func (p *plan) parts(i int, src string, s scope) []string {
+	switch src {
+	case "accounts", "lead_calls":
+		return p.accounts(i, src, s)
 	}
+	from, at := s.rows(src, p.cells)
+	return []string{p.grouped(i, src, from, at, s)}
+}
+
+// grouped sums a source's rows up by the keys of the scope.
+func (p *plan) grouped(i int, src, from, at string, s scope) string {
+	return p.columns(i, src, from, s.keys(at))
+}
+
+// columns are the statement's columns of one source, of rows that have the keys.
+func (p *plan) columns(i int, src, from string, keys []string) string {
+	var cols []string
 	for j, k := range keys {
 		cols = append(cols, fmt.Sprintf("%s AS d%d", k, j))
 	}

@@ -1,13 +1,10 @@
 package kpi
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // made is a bucket of a roll-up as it was made last.
@@ -30,6 +27,24 @@ type tiers struct {
 	facts, bare        []span
 	hourSlots          []string // as slots, where days may not serve
 	hourFacts, hourAll []span
+
+	daily map[string]dailyTier // by table
+	first *firstTier           // nil where it does not answer
+	stock string               // (day, version) of leads_stock that holds as of the range's end; "" = none
+}
+
+// dailyTier is which days of a roll-up by day serve a range, and what is read from the facts.
+type dailyTier struct {
+	days []string   // (day, version)
+	bare []span     // slots that hold facts
+	gaps [][2]int64 // moments in ms, the end not in it
+}
+
+// firstTier is a range that accounts_first answers.
+type firstTier struct {
+	days      []string
+	from      int64 // its first day
+	strangers bool  // there are accounts of leads that came after their calls
 }
 
 // span of slots, both ends in it.
@@ -40,10 +55,7 @@ const slotMS = 900_000
 // choose works out the tiers of [from, to): a day or a slot serves if it lies in the range whole and nothing was touched
 // since it was made.
 func choose(slots []slotState, days map[int64]made, from, to time.Time, zone *time.Location) *tiers {
-	date := func(t time.Time) int64 {
-		y, m, d := t.In(zone).Date()
-		return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400
-	}
+	date := func(t time.Time) int64 { return dateNumber(t, zone) }
 	touched := map[int64]uint64{}
 	for _, s := range slots {
 		touched[date(time.UnixMilli(s.slot*slotMS))] += s.touched
@@ -59,13 +71,6 @@ func choose(slots []slotState, days map[int64]made, from, to time.Time, zone *ti
 	}
 	slices.Sort(t.days)
 	slices.SortFunc(slots, func(a, b slotState) int { return int(a.slot - b.slot) })
-	add := func(into *[]span, slot int64) {
-		if n := len(*into); n > 0 && (*into)[n-1].to == slot-1 {
-			(*into)[n-1].to = slot
-			return
-		}
-		*into = append(*into, span{slot, slot})
-	}
 	for _, s := range slots {
 		current := s.slot*slotMS >= from.UnixMilli() && (s.slot+1)*slotMS <= to.UnixMilli() && s.minutes.at == s.touched && s.minutes.version > 0
 		key := fmt.Sprintf("(%d, %d)", s.slot, s.minutes.version)
@@ -95,40 +100,4 @@ func condition(spans []span) string {
 		out = append(out, fmt.Sprintf("slot BETWEEN %d AND %d", x.from, x.to))
 	}
 	return "(" + strings.Join(out, " OR ") + ")"
-}
-
-// tiersOf asks how the roll-ups stand for a range.
-func tiersOf(ctx context.Context, conn driver.Conn, from, to time.Time, zone *time.Location) (*tiers, error) {
-	first, last := from.UnixMilli()/slotMS, (to.UnixMilli()-1)/slotMS
-	rows, err := conn.Query(ctx, fmt.Sprintf(`SELECT toInt64(slot) AS bucket, sum(n) AS touched, toUInt64(0) AS made_at, toUInt64(0) AS version, 0 AS what FROM touched WHERE facts = 'calls' AND slot BETWEEN %d AND %d GROUP BY slot
-UNION ALL SELECT bucket, 0, max((made_at, version)).1, max((made_at, version)).2, 1 FROM rolled WHERE rollup = 'calls_1m' AND zone = '' AND bucket BETWEEN %d AND %d GROUP BY bucket
-UNION ALL SELECT bucket, 0, max((made_at, version)).1, max((made_at, version)).2, 2 FROM rolled WHERE rollup = 'calls_1d' AND zone = %s AND bucket BETWEEN %d AND %d GROUP BY bucket`,
-		first, last, first, last, quote(zone.String()), first/96-1, last/96+1))
-	if err != nil {
-		return nil, fmt.Errorf("ask how current the roll-ups are: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var slots []slotState
-	minutes, days := map[int64]made{}, map[int64]made{}
-	for rows.Next() {
-		var bucket int64
-		var touched uint64
-		var m made
-		var what uint8
-		if err := rows.Scan(&bucket, &touched, &m.at, &m.version, &what); err != nil {
-			return nil, fmt.Errorf("read how current the roll-ups are: %w", err)
-		}
-		switch what {
-		case 0:
-			slots = append(slots, slotState{slot: bucket, touched: touched})
-		case 1:
-			minutes[bucket] = m
-		default:
-			days[bucket] = m
-		}
-	}
-	for i := range slots {
-		slots[i].minutes = minutes[slots[i].slot]
-	}
-	return choose(slots, days, from, to, zone), rows.Err()
 }

@@ -58,11 +58,11 @@ type converter struct {
 	order  []string // tables in the order they came
 	call   event.Call
 	now    *kgo.Record
-	slots  map[uint32]bool // of calls
+	slots  map[touch]bool
 }
 
 func (s *Sink) newConverter() *converter {
-	return &converter{s: s, blocks: map[string]*block{}, slots: map[uint32]bool{}}
+	return &converter{s: s, blocks: map[string]*block{}, slots: map[touch]bool{}}
 }
 
 // to is the block of a table.
@@ -127,6 +127,7 @@ func (c *converter) rows(r *kgo.Record) error {
 		}
 		c.to("agent_intervals").word(f.AgentId).word(f.State).at(f.StartAt).at(f.EndAt).text(number.MaskText(f.Reason)).word(f.TeamId).word(f.PartnerId).word(f.CampaignId).
 			id(f.CallId).bit(f.Open).bit(f.TimedOut).u64(f.Revision).end()
+		c.slots[touch{"states", slot(f.StartAt)}] = true
 		return nil
 	case event.TopicPermitDecisions:
 		return c.permitRows(r.Value)
@@ -171,6 +172,7 @@ func (c *converter) referenceRows(r *kgo.Record) error {
 		}
 		c.to("leads").id(f.LeadId).word(f.CampaignId).text(c.s.customerID(f.CustomerId)).texts(f.NumberHashes).at(f.At).word(f.ListId).words(f.Products).i64(int64(f.Priority)).maybeAt(f.ExpiresAt).
 			word(f.Useless).id(f.EventId).u64(uint64(r.Offset)).end()
+		c.slots[touch{"leads", slot(f.At)}] = true
 	case event.TopicSurveys:
 		var f event.Survey
 		if err := f.UnmarshalVTUnsafe(r.Value); err != nil {
@@ -247,6 +249,7 @@ func (c *converter) permitRows(value []byte) error {
 		}
 		c.to("permits").id(d.RequestId).text(s.permitID(d.PermitId, d.CustomerId)).word(d.Decision).text(s.customerID(d.CustomerId)).text(s.opt.CustomerHash(d.CustomerId)).text(d.NumberHash).at(d.At).
 			maybeAt(d.ExpiresAt).word(d.Policy).word(d.Purpose).words(d.Products).word(d.CampaignId).word(d.PartnerId).word(d.DialerId).words(rules).maybeAt(d.NextAllowedAt).end()
+		c.slots[touch{"permits", slot(d.At)}] = true
 	case *event.PermitEvent_Status:
 		x := b.Status
 		c.to("permit_status").text(s.permitID(x.PermitId, x.CustomerId)).word(x.Status).at(x.At).id(x.CallId).word(x.CampaignId).end()
@@ -369,7 +372,7 @@ func (c *converter) callRow(value []byte) error {
 // callAt is a call's row, or the mark that it stands no longer there.
 func (c *converter) callAt(f *event.CallFact, deleted uint8) {
 	s, x := c.s, f.Call
-	c.slots[slot(x.StartedAt)] = true
+	c.slots[touch{"calls", slot(x.StartedAt)}] = true
 	var uri string
 	var size, duration *int64
 	if r := x.Recording; r != nil {

@@ -58,6 +58,8 @@ type (
 		score                              float64
 		at                                 time.Time
 		published                          *time.Time
+		void                               bool
+		calibration                        string
 	}
 	facts struct {
 		calls      []call

@@ -159,6 +159,10 @@ func (n size) random(r *rand.Rand, begin time.Time) *facts {
 			score: float64(r.IntN(101)), at: when}
 		if r.IntN(3) > 0 {
 			rv.published = ptr(when.Add(time.Hour))
+			rv.void = i%7 == 0 // neither a voided review nor one of a calibration counts, whatever its row says
+			if i%11 == 0 {
+				rv.calibration = "march"
+			}
 		}
 		f.reviews = append(f.reviews, rv)
 	}
@@ -167,6 +171,12 @@ func (n size) random(r *rand.Rand, begin time.Time) *facts {
 
 // insert puts the facts into the tables, every one twice and in pieces: the tables keep one of each.
 func (f *facts) insert(t *testing.T, conn driver.Conn) {
+	t.Helper()
+	f.insertAt(t, conn, 0)
+}
+
+// insertAt does so for facts that come after others, of which there were not more than `arrived` a kind.
+func (f *facts) insertAt(t *testing.T, conn driver.Conn, arrived int) {
 	t.Helper()
 	put := func(sql string, n int, row func(i int) []any) {
 		t.Helper()
@@ -202,7 +212,7 @@ func (f *facts) insert(t *testing.T, conn driver.Conn) {
 		})
 	put("INSERT INTO leads (lead_id, campaign_id, list_id, useless, at, event_id, arrival)", len(f.leads), func(i int) []any {
 		l := f.leads[i]
-		return []any{l.id, l.campaign, l.list, l.useless, l.at, fmt.Sprint("e", i), uint64(i)}
+		return []any{l.id, l.campaign, l.list, l.useless, l.at, fmt.Sprint("e", arrived+i), uint64(arrived + i)}
 	})
 	put("INSERT INTO agent_intervals (agent_id, team_id, partner_id, campaign_id, state, start_at, end_at, open, revision)", len(f.intervals), func(i int) []any {
 		x := f.intervals[i]
@@ -224,8 +234,8 @@ func (f *facts) insert(t *testing.T, conn driver.Conn) {
 		x := f.recordings[i]
 		return []any{x.day, x.agent, x.team, x.partner, x.campaign, x.seq, arr(x.drawn), x.at, uint64(1)}
 	})
-	put("INSERT INTO qa_reviews (review_id, agent_id, team_id, partner_id, campaign_id, sale, standards_met, fatal, score, call_started_at, published_at, revision)", len(f.reviews), func(i int) []any {
+	put("INSERT INTO qa_reviews (review_id, agent_id, team_id, partner_id, campaign_id, sale, standards_met, fatal, score, call_started_at, published_at, void, calibration_id, revision)", len(f.reviews), func(i int) []any {
 		x := f.reviews[i]
-		return []any{x.id, x.agent, x.team, x.partner, x.campaign, x.sale, x.met, x.fatal, x.score, x.at, x.published, uint64(1)}
+		return []any{x.id, x.agent, x.team, x.partner, x.campaign, x.sale, x.met, x.fatal, x.score, x.at, x.published, x.void, x.calibration, uint64(1)}
 	})
 }

@@ -372,7 +372,7 @@ func (o *oracle) qa(c cells, half int, value func(recording) float64) {
 
 func (o *oracle) reviews(c cells, half int, value func(review) float64) {
 	for _, x := range o.f.reviews {
-		if o.in(x.at) && x.published != nil {
+		if o.in(x.at) && x.published != nil && !x.void && x.calibration == "" {
 			for _, k := range o.keys(map[string]string{"campaign": x.campaign, "agent": x.agent, "team": x.team, "partner": x.partner}, nil, x.at) {
 				c.add(k, half, value(x))
 			}

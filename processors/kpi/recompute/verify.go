@@ -3,6 +3,7 @@ package recompute
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -110,24 +111,36 @@ func (v *Verifier) look(ctx context.Context, metrics []kpi.Metric, from, to time
 		return nil, nil, 0, err
 	}
 	now := time.Now()
+	cuts := map[string][]kpi.Metric{"": metrics}
 	for _, m := range metrics {
-		for _, by := range append([]string{""}, m.Dimensions()...) {
-			q := kpi.Query{Metrics: []string{m.Name}, From: from, To: to, Zone: v.Zone, Now: now}
-			o := &oracle{f: f, from: from, to: to, now: now, zone: v.Zone, where: map[string][]string{}}
-			if by != "" {
-				q.By, o.by = []string{by}, []string{by}
-			}
-			answers, err := kpi.Ask(ctx, v.Conn, q)
-			if err != nil {
-				return nil, nil, 0, err
-			}
+		for _, by := range m.Dimensions() {
+			cuts[by] = append(cuts[by], m)
+		}
+	}
+	for _, by := range slices.Sorted(maps.Keys(cuts)) {
+		if len(cuts[by]) == 0 {
+			continue
+		}
+		q := kpi.Query{From: from, To: to, Zone: v.Zone, Now: now}
+		o := &oracle{f: f, from: from, to: to, now: now, zone: v.Zone, where: map[string][]string{}}
+		for _, m := range cuts[by] {
+			q.Metrics = append(q.Metrics, m.Name)
+		}
+		if by != "" {
+			q.By, o.by = []string{by}, []string{by}
+		}
+		answers, err := kpi.Ask(ctx, v.Conn, q)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		for i, m := range cuts[by] {
 			want := cells{}
 			expect[m.Name](o, want)
 			if by == "" && len(want) == 0 {
 				want.add("", 0, 0)
 			}
 			figures += len(want)
-			found = append(found, differences(m, by, answers[0].Rows, want)...)
+			found = append(found, differences(m, by, answers[i].Rows, want)...)
 		}
 	}
 	return found, notes, figures, nil

@@ -1,0 +1,188 @@
+package kpi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Accounts are counted by whoever they are, so numbers of days cannot be added up. There are three ways to them:
+//
+//   - the facts;
+//   - accounts_1d: what a day's calls say of each account, one row for each account and cut;
+//   - accounts_first: for each day, of how many accounts something was said of which it had been said on which day last.
+//     The accounts of a range are those that were last called before it, summed over its days. It serves for whole days
+//     that are all current, not more than it looks back, in all or by campaign.
+
+// accountRows are the calls of the range as rows with a moment, an account, what the scope cuts and filters by, n and the
+// flags: days from accounts_1d, what it does not cover from the facts. only is a condition on the table's own columns.
+func (s scope) accountRows(only, onlyCalls string) string {
+	cols := s.needs(accountColumns)
+	if s.cuts("product") {
+		cols = append(cols, "product")
+	}
+	list := strings.Join(append(cols, ""), ", ")
+	days, slots := accountsByDay.of(s)
+	var parts []string
+	if days != "" {
+		q := "SELECT " + s.noon() + " AS moment, " + list + "account, n"
+		for _, f := range accountFlags {
+			q += ", " + f.name
+		}
+		parts = append(parts, q+" FROM accounts_1d"+s.unfold("products")+" WHERE "+and(append([]string{days, only}, s.conditions("products")...)...))
+	}
+	if slots != "" || len(parts) == 0 {
+		q := "SELECT started_at AS moment, " + list + accountOf + " AS account, toUInt32(1) AS n"
+		for _, f := range accountFlags {
+			q += ", toUInt8(" + f.of + ") AS " + f.name
+		}
+		parts = append(parts, q+" FROM calls FINAL"+s.unfold("products")+" WHERE "+and(append(append([]string{"direction = 'outbound'", slots, onlyCalls}, s.conditions("products")...), s.slots(), within("started_at", s))...)+
+			" SETTINGS do_not_merge_across_partitions_select_final = 1, prefer_column_name_to_alias = 1")
+	}
+	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
+}
+
+// firstOf is the way through accounts_first to each measure of accounts; FROM stands for the first day of the row.
+var firstOf = map[string]string{
+	"count()":                                 countFirst("called"),
+	"countIf(reached)":                        countFirst("reached"),
+	"countIf(completed)":                      countFirst("completed"),
+	"countIf(won)":                            countFirst("won"),
+	"countIf(NOT reached)":                    countFirst("called") + " - " + countFirst("reached"),
+	"countIf(NOT reached AND NOT useless)":    countFirst("called") + " - " + countFirst("spoilt"),
+	"sumIf(n, NOT reached)":                   "toInt64(sumIf(n, what = 'calls')) - toInt64(sumIf(n, what = 'after' AND since >= FROM)) - toInt64(sumIf(n, what = 'before' AND since < FROM AND other >= FROM))",
+	"uniqExactIf(lead_id, " + isReached + ")": countFirst("reached_lead"),
+}
+
+func countFirst(what string) string {
+	return "toInt64(sumIf(n, what = '" + what + "' AND since < FROM))"
+}
+
+// firstFits tells whether accounts_first has the rows that are asked for.
+func (s scope) firstFits() bool {
+	for _, d := range s.by {
+		if d != "campaign" && (!isBucket(d) || d == "hour") {
+			return false
+		}
+	}
+	for _, f := range s.where {
+		if f.Dim != "campaign" || !s.cuts("campaign") && (len(f.Values) != 1 || s.timeAxis) {
+			return false // an account of several campaigns is one; a panel's variable may name several
+		}
+	}
+	return !s.factsOnly
+}
+
+// rowFrom is the first day of the row in which a day lies: of the range, or of the bucket if that begins later.
+func (s scope) rowFrom(first string) string {
+	for _, d := range s.by {
+		switch d {
+		case "day":
+			return "greatest(" + first + ", day)"
+		case "week":
+			first = "greatest(" + first + ", toMonday(day))"
+		case "month":
+			first = "greatest(" + first + ", toStartOfMonth(day))"
+		case "period":
+			first = "greatest(" + first + ", if(toDayOfMonth(day) >= 28, toStartOfMonth(day), addMonths(toStartOfMonth(day), -1)) + 27)"
+		}
+	}
+	return first
+}
+
+// first are the columns of a source's measures from accounts_first. days is the condition on its days, ok another one.
+func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) string {
+	from := s.rowFrom(firstDay)
+	keys := s.keys(s.noon())
+	cut, seen := "all", "called"
+	if s.cuts("campaign") || len(s.where) > 0 {
+		cut = "campaign"
+	}
+	if src == "lead_calls" {
+		seen = "lead"
+	}
+	var cols []string
+	for j, k := range keys {
+		cols = append(cols, fmt.Sprintf("%s AS d%d", k, j))
+	}
+	for j := range p.sources {
+		if j == i {
+			cols = append(cols, fmt.Sprintf("toUInt64(sumIf(n, what = %s)) AS p%d", quote(seen), j))
+		} else {
+			cols = append(cols, fmt.Sprintf("toUInt64(0) AS p%d", j))
+		}
+	}
+	for j, c := range p.cells {
+		value := "0"
+		if c.Source == src {
+			value = strings.ReplaceAll(firstOf[c.SQL], "FROM", from)
+		}
+		cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", value, j))
+	}
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM accounts_first WHERE " + and(append([]string{"cut = " + quote(cut), days, ok}, s.conditions("")...)...)
+	if len(keys) > 0 {
+		q += " GROUP BY " + strings.Join(names("d", len(keys)), ", ")
+	}
+	return q
+}
+
+// serves tells in SQL whether accounts_first answers the range, for statements that choose for themselves.
+func (s scope) serves(src string) string {
+	whole := accountsFirst.whole(s)
+	ok := fmt.Sprintf("(SELECT countIf(day NOT IN (SELECT day FROM (%s))) = 0 AND count() > 0 AND max(day) <= %s + %d FROM (SELECT DISTINCT %s AS day FROM touched WHERE facts = 'calls' AND %s))",
+		whole, s.firstWholeDay(), lookBack, dayOfSlot(s.zone), s.slots())
+	if src == "lead_calls" {
+		ok += " AND (SELECT count() FROM accounts_first WHERE what = 'stranger' AND (day, version) IN (" + whole + ")) = 0"
+	}
+	return "(" + ok + ")"
+}
+
+// accounts reads a source of accounts from where it is answered exactly and fastest.
+func (p *plan) accounts(i int, src string, s scope) []string {
+	switch {
+	case !s.firstFits() || slices.ContainsFunc(p.cells, func(c Measure) bool { return c.Source == src && firstOf[c.SQL] == "" }):
+		return []string{p.oneByOne(i, src, s, "")}
+	case s.tiers == nil:
+		ok := s.serves(src)
+		return []string{
+			p.first(i, src, s, "(day, version) IN ("+accountsFirst.whole(s)+")", s.firstWholeDay(), ok),
+			p.oneByOne(i, src, s, "NOT "+ok),
+		}
+	case s.tiers.first == nil || src == "lead_calls" && s.tiers.first.strangers:
+		return []string{p.oneByOne(i, src, s, "")}
+	}
+	f := s.tiers.first
+	return []string{p.first(i, src, s, "(day, version) IN ("+strings.Join(f.days, ", ")+")", dateOf(f.from), "")}
+}
+
+// oneByOne reads a source of accounts row by row.
+func (p *plan) oneByOne(i int, src string, s scope, ok string) string {
+	if src == "lead_calls" {
+		leads := "(SELECT lead_id FROM leads WHERE at < " + s.to + ")"
+		if s.factsOnly {
+			return p.grouped(i, src, s.calls("direction = 'outbound'", "lead_id != ''", "lead_id IN "+leads), "started_at", s)
+		}
+		const hash = "reinterpretAsUInt128(sipHash128(concat('l', lead_id)))"
+		registered := "account IN (SELECT " + hash + " FROM leads WHERE at < " + s.to + ")"
+		rows := s.accountRows(and("has_lead", ok), and("lead_id != ''", ok))
+		return p.grouped(i, src, "(SELECT *, account AS lead_id FROM "+rows+" WHERE "+registered+")", "moment", s)
+	}
+	from, at, account := s.accountRows(ok, ok), "moment", "account"
+	n, flag := "sum(n)", func(f struct{ name, of string }) string { return f.name }
+	if s.factsOnly {
+		from, at, account = s.calls("direction = 'outbound'"), "started_at", `if(lead_id != '', concat('l', lead_id), concat('c', customer_id, '\0', toString(campaign_id)))`
+		n, flag = "count()", func(f struct{ name, of string }) string { return f.of }
+	}
+	// Accounts are judged on the calls of their row alone: first the account, then the row.
+	keys := s.keys(at)
+	inner := append(slices.Clone(keys), account)
+	for j := range inner {
+		inner[j] += fmt.Sprintf(" AS k%d", j)
+	}
+	inner = append(inner, n+" AS n")
+	for _, f := range accountFlags {
+		inner = append(inner, "max("+flag(f)+") AS "+f.name)
+	}
+	from = "(SELECT " + strings.Join(inner, ", ") + " FROM " + from + " GROUP BY " + strings.Join(names("k", len(keys)+1), ", ") + " SETTINGS prefer_column_name_to_alias = 1)"
+	return p.columns(i, src, from, names("k", len(keys)))
+}

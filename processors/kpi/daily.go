@@ -1,0 +1,182 @@
+package kpi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// daily is a roll-up by days of the reporting zone. A day of it says what the facts of that day say, and of `back` days
+// before it: it holds while none of them was touched since it was made.
+type daily struct {
+	table, facts string
+	back         int
+	// fill is the statement that makes a day under a version; empty for those that are made in a way of their own.
+	fill func(day int64, zone string, version uint64) string
+	// fit tells of a day whether it can be rolled up yet, as a condition on SQL; empty = always.
+	fit func(day int64, zone string) string
+}
+
+// lookBack is how many days before its own a day of accounts_first looks at, and so the longest range it can answer, less
+// one day.
+const lookBack = 31
+
+var (
+	accountsByDay = daily{table: "accounts_1d", facts: "calls", fill: fillAccounts}
+	uselessByDay  = daily{table: "useless_1d", facts: "calls", fill: fillUseless}
+	accountsFirst = daily{table: "accounts_first", facts: "calls", back: lookBack}
+	// An interval is cut at midnight of the zone it was made for, so it is never longer than 25 hours.
+	statesByDay   = daily{table: "states_1d", facts: "states", back: 2, fill: fillStates, fit: noOpenStates}
+	presenceByDay = daily{table: "presence_1d", facts: "states", back: 2, fill: fillPresence, fit: noOpenStates}
+	permitsByDay  = daily{table: "permits_1d", facts: "permits", fill: fillPermits}
+)
+
+// dailies that are made a day at a time.
+func dailies() []daily {
+	return []daily{accountsByDay, uselessByDay, statesByDay, presenceByDay, permitsByDay}
+}
+
+const finalByPart = " SETTINGS do_not_merge_across_partitions_select_final = 1, max_partitions_per_insert_block = 0"
+
+// dayStart is the first moment of a date in the zone, in SQL.
+func dayStart(date, zone string) string {
+	return "toDateTime64(toDateTime(" + date + ", " + quote(zone) + "), 3, 'UTC')"
+}
+
+func dateOf(day int64) string { return fmt.Sprintf("toDate(%d)", day) }
+
+// accountOf is what an account is known by in roll-ups: 128 bits of its lead's id, else of its customer's and campaign's.
+const accountOf = `reinterpretAsUInt128(if(lead_id != '', sipHash128(concat('l', lead_id)), sipHash128(concat('c', customer_id, '\0', toString(campaign_id)))))`
+
+var accountColumns = []string{"campaign_id", "agent_id", "team_id", "partner_id", "list_id", "purpose", "products"}
+
+// accountFlags are what an account's calls say of it, as expressions over one call.
+var accountFlags = []struct{ name, of string }{{"reached", isReached}, {"completed", "ifNull(completed, false)"}, {"won", won}, {"useless", uselessCall}}
+
+func fillAccounts(day int64, zone string, version uint64) string {
+	cols := strings.Join(accountColumns, ", ")
+	q := "INSERT INTO accounts_1d (day, version, account, has_lead, " + cols + ", n"
+	sel := fmt.Sprintf(") SELECT %s, %d, %s AS the_account, lead_id != '' AS is_lead, %s, count()", dateOf(day), version, accountOf, cols)
+	for _, f := range accountFlags {
+		q, sel = q+", "+f.name, sel+", max("+f.of+")"
+	}
+	return q + sel + " FROM calls FINAL WHERE direction = 'outbound' AND " + onDay(day, zone) + " GROUP BY the_account, is_lead, " + cols + finalByPart + ", prefer_column_name_to_alias = 1"
+}
+
+func fillUseless(day int64, zone string, version uint64) string {
+	return fmt.Sprintf("INSERT INTO useless_1d (day, version, lead_id) SELECT %s, %d, lead_id FROM calls FINAL WHERE direction = 'outbound' AND lead_id != '' AND %s AND %s GROUP BY lead_id%s",
+		dateOf(day), version, uselessCall, onDay(day, zone), finalByPart)
+}
+
+// touching are the intervals that lie on a day in part.
+func touching(day int64, zone string) string {
+	from, to := dayStart(dateOf(day), zone), dayStart(dateOf(day+1), zone)
+	return "start_at < " + to + " AND end_at > " + from + " AND start_at > " + from + " - INTERVAL 26 HOUR"
+}
+
+func fillStates(day int64, zone string, version uint64) string {
+	from, to := dayStart(dateOf(day), zone), dayStart(dateOf(day+1), zone)
+	return fmt.Sprintf("INSERT INTO states_1d (day, version, agent_id, team_id, partner_id, campaign_id, state, ms) SELECT %s, %d, agent_id, team_id, partner_id, campaign_id, state, "+
+		"sum(%s - %s) FROM agent_intervals FINAL WHERE %s GROUP BY agent_id, team_id, partner_id, campaign_id, state%s",
+		dateOf(day), version, millis("least(end_at, "+to+")"), millis("greatest(start_at, "+from+")"), touching(day, zone), finalByPart)
+}
+
+// fillPresence joins what adjoins: an agent is present in any state.
+func fillPresence(day int64, zone string, version uint64) string {
+	from, to := dayStart(dateOf(day), zone), dayStart(dateOf(day+1), zone)
+	rows := fmt.Sprintf("SELECT toString(agent_id) AS agent, %s AS b, %s AS e FROM agent_intervals FINAL WHERE %s", millis("greatest(start_at, "+from+")"), millis("least(end_at, "+to+")"), touching(day, zone))
+	begins := "SELECT agent, b, e, b > max(e) OVER (PARTITION BY agent ORDER BY b, e ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS begins FROM (" + rows + ")"
+	islands := "SELECT agent, b, e, sum(begins) OVER (PARTITION BY agent ORDER BY b, e ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island FROM (" + begins + ")"
+	return fmt.Sprintf("INSERT INTO presence_1d (day, version, agent_id, begin_ms, end_ms) SELECT %s, %d, agent, min(b), max(e) FROM (%s) GROUP BY agent, island%s", dateOf(day), version, islands, finalByPart)
+}
+
+// noOpenStates: how long a state that is open counts depends on when it is asked for.
+func noOpenStates(day int64, zone string) string {
+	return "NOT EXISTS (SELECT 1 FROM agent_intervals FINAL WHERE open AND " + touching(day, zone) + ")"
+}
+
+func fillPermits(day int64, zone string, version uint64) string {
+	from, to := dayStart(dateOf(day), zone), dayStart(dateOf(day+1), zone)
+	return fmt.Sprintf("INSERT INTO permits_1d (day, version, campaign_id, partner_id, purpose, products, permitted, denied) SELECT %s, %d, campaign_id, partner_id, purpose, products, "+
+		"countIf(decision = 'permit'), countIf(decision = 'deny') FROM permits FINAL WHERE at >= %s AND at < %s GROUP BY campaign_id, partner_id, purpose, products%s",
+		dateOf(day), version, from, to, finalByPart)
+}
+
+// buckets of days that are current: for statements that choose for themselves. Columns bucket and version.
+func (d daily) current(s scope) string {
+	first := fmt.Sprintf("%s - %d", s.firstSlot(), (d.back+1)*96)
+	return fmt.Sprintf("SELECT r.bucket AS bucket, r.last.2 AS version FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = %s AND zone = %s GROUP BY bucket) AS r "+
+		"INNER JOIN (SELECT toInt64(day) + k AS bucket, sum(n) AS made_at FROM (SELECT %s AS day, sum(n) AS n FROM touched WHERE facts = %s AND slot >= %s AND slot <= %s GROUP BY day) ARRAY JOIN range(%d) AS k GROUP BY bucket) AS t "+
+		"ON r.bucket = t.bucket AND r.last.1 = t.made_at", quote(d.table), quote(s.zone), dayOfSlot(s.zone), quote(d.facts), first, s.lastSlot(), d.back+1)
+}
+
+// whole are the current days that lie in the range from their first moment to their last.
+func (d daily) whole(s scope) string {
+	return "SELECT toDate(bucket) AS day, version FROM (" + d.current(s) + ") WHERE day >= " + s.firstWholeDay() + " AND day < " + dayOf(s.to, s.zone)
+}
+
+// firstWholeDay of the range.
+func (s scope) firstWholeDay() string {
+	return dayOf(s.from+" - toIntervalMillisecond(1)", s.zone) + " + 1"
+}
+
+// spansOf says which days of a roll-up of time serve, and the spans of time, an array of (from, to) in ms, that are read from
+// the facts; "" = nothing is read there.
+func (d daily) spansOf(s scope) (days, gaps string) {
+	if s.factsOnly || s.cuts("hour") {
+		return "", "[(" + millis(s.from) + ", " + millis(s.to) + ")]"
+	}
+	if s.tiers == nil {
+		uncovered := fmt.Sprintf("arrayFilter(d -> NOT has((SELECT groupArray(day) FROM (%s)), d), arrayMap(i -> toDate(%s + i), range(toUInt32(dateDiff('day', %s, %s) + 1))))",
+			d.whole(s), dayOf(s.from, s.zone), dayOf(s.from, s.zone), dayOf(s.to, s.zone))
+		return "(day, version) IN (" + d.whole(s) + ")", fmt.Sprintf("arrayMap(d -> (%s, %s), %s)", millis("greatest("+s.from+", "+dayStart("d", s.zone)+")"), millis("least("+s.to+", "+dayStart("d + 1", s.zone)+")"), uncovered)
+	}
+	t := s.tiers.daily[d.table]
+	if len(t.days) > 0 {
+		days = "(day, version) IN (" + strings.Join(t.days, ", ") + ")"
+	}
+	var spans []string
+	for _, g := range t.gaps {
+		spans = append(spans, fmt.Sprintf("(toInt64(%d), toInt64(%d))", g[0], g[1]))
+	}
+	if len(spans) > 0 {
+		gaps = "[" + strings.Join(spans, ", ") + "]"
+	}
+	return days, gaps
+}
+
+// of says which days of the roll-up serve, and the slots that are read from the facts; "" = nothing is read there.
+func (d daily) of(s scope) (days, slots string) {
+	if s.factsOnly || s.cuts("hour") {
+		return "", s.slots()
+	}
+	if s.tiers == nil {
+		return "(day, version) IN (" + d.whole(s) + ")", "slot IN (SELECT DISTINCT slot FROM touched WHERE facts = " + quote(d.facts) + " AND " + s.slots() + " AND " + dayOfSlot(s.zone) + " NOT IN (SELECT day FROM (" + d.whole(s) + ")))"
+	}
+	t := s.tiers.daily[d.table]
+	if len(t.days) > 0 {
+		days = "(day, version) IN (" + strings.Join(t.days, ", ") + ")"
+	}
+	if len(t.bare) > 0 {
+		slots = condition(t.bare)
+	}
+	return days, slots
+}
+
+// noon of a roll-up's day: a moment that lies in the same bucket as the day.
+func (s scope) noon() string {
+	return "toDateTime64(toDateTime(day, " + quote(s.zone) + ") + 43200, 3, 'UTC')"
+}
+
+// needs are the plain columns that the scope cuts and filters by, of those a source has.
+func (s scope) needs(has []string) []string {
+	var out []string
+	for _, c := range has {
+		for _, d := range append(slices.Clone(s.by), filtered(s.where)...) {
+			if !isBucket(d) && (columnOf(d) == c || d == "product" && c == "products") && !slices.Contains(out, c) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
