@@ -952,12 +952,13 @@ type WatchCase struct {
 	ClosedAt      int64                  `protobuf:"varint,4,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
 	Severity      string                 `protobuf:"bytes,5,opt,name=severity,proto3" json:"severity,omitempty"`
 	Handling      string                 `protobuf:"bytes,6,opt,name=handling,proto3" json:"handling,omitempty"`
-	Level         int32                  `protobuf:"varint,7,opt,name=level,proto3" json:"level,omitempty"` // of escalation so far
-	Keys          []string               `protobuf:"bytes,8,rep,name=keys,proto3" json:"keys,omitempty"`    // subjects it is counted for
-	SeriousTold   bool                   `protobuf:"varint,9,opt,name=serious_told,json=seriousTold,proto3" json:"serious_told,omitempty"`
-	AlertId       string                 `protobuf:"bytes,10,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
+	Level         int32                  `protobuf:"varint,7,opt,name=level,proto3" json:"level,omitempty"`                    // of escalation so far
+	Keys          []string               `protobuf:"bytes,8,rep,name=keys,proto3" json:"keys,omitempty"`                       // subjects it is counted for
+	AlertId       string                 `protobuf:"bytes,10,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"` // of the overdue incident that is open
 	Revision      uint64                 `protobuf:"varint,11,opt,name=revision,proto3" json:"revision,omitempty"`
 	Owner         string                 `protobuf:"bytes,12,opt,name=owner,proto3" json:"owner,omitempty"`
+	SeriousId     string                 `protobuf:"bytes,13,opt,name=serious_id,json=seriousId,proto3" json:"serious_id,omitempty"`  // of the incident of a serious complaint that is open
+	SeriousAt     int64                  `protobuf:"varint,14,opt,name=serious_at,json=seriousAt,proto3" json:"serious_at,omitempty"` // when it was graded so, or opened again since
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1048,13 +1049,6 @@ func (x *WatchCase) GetKeys() []string {
 	return nil
 }
 
-func (x *WatchCase) GetSeriousTold() bool {
-	if x != nil {
-		return x.SeriousTold
-	}
-	return false
-}
-
 func (x *WatchCase) GetAlertId() string {
 	if x != nil {
 		return x.AlertId
@@ -1074,6 +1068,20 @@ func (x *WatchCase) GetOwner() string {
 		return x.Owner
 	}
 	return ""
+}
+
+func (x *WatchCase) GetSeriousId() string {
+	if x != nil {
+		return x.SeriousId
+	}
+	return ""
+}
+
+func (x *WatchCase) GetSeriousAt() int64 {
+	if x != nil {
+		return x.SeriousAt
+	}
+	return 0
 }
 
 // WatchCall is what a call added to the counts.
@@ -1234,7 +1242,7 @@ const file_watch_proto_rawDesc = "" +
 	"complaints\x18\x02 \x03(\x06R\n" +
 	"complaints\x12\x18\n" +
 	"\amembers\x18\x03 \x03(\tR\amembers\x120\n" +
-	"\aclosing\x18\x04 \x01(\v2\x16.ringfence.event.AlertR\aclosing\"\xea\x02\n" +
+	"\aclosing\x18\x04 \x01(\v2\x16.ringfence.event.AlertR\aclosing\"\x8b\x03\n" +
 	"\tWatchCase\x122\n" +
 	"\x04fact\x18\x01 \x01(\v2\x1e.ringfence.event.ComplaintFactR\x04fact\x12\x1b\n" +
 	"\topened_at\x18\x02 \x01(\x03R\bopenedAt\x12\x1d\n" +
@@ -1244,12 +1252,16 @@ const file_watch_proto_rawDesc = "" +
 	"\bseverity\x18\x05 \x01(\tR\bseverity\x12\x1a\n" +
 	"\bhandling\x18\x06 \x01(\tR\bhandling\x12\x14\n" +
 	"\x05level\x18\a \x01(\x05R\x05level\x12\x12\n" +
-	"\x04keys\x18\b \x03(\tR\x04keys\x12!\n" +
-	"\fserious_told\x18\t \x01(\bR\vseriousTold\x12\x19\n" +
+	"\x04keys\x18\b \x03(\tR\x04keys\x12\x19\n" +
 	"\balert_id\x18\n" +
 	" \x01(\tR\aalertId\x12\x1a\n" +
 	"\brevision\x18\v \x01(\x04R\brevision\x12\x14\n" +
-	"\x05owner\x18\f \x01(\tR\x05owner\"q\n" +
+	"\x05owner\x18\f \x01(\tR\x05owner\x12\x1d\n" +
+	"\n" +
+	"serious_id\x18\r \x01(\tR\tseriousId\x12\x1d\n" +
+	"\n" +
+	"serious_at\x18\x0e \x01(\x03R\tseriousAtJ\x04\b\t\x10\n" +
+	"\"q\n" +
 	"\tWatchCall\x124\n" +
 	"\x06counts\x18\x01 \x01(\v2\x1c.ringfence.event.WatchBucketR\x06counts\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\tR\x04keys\x12\x1a\n" +

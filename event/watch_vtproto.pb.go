@@ -377,10 +377,11 @@ func (m *WatchCase) CloneVT() *WatchCase {
 	r.Severity = m.Severity
 	r.Handling = m.Handling
 	r.Level = m.Level
-	r.SeriousTold = m.SeriousTold
 	r.AlertId = m.AlertId
 	r.Revision = m.Revision
 	r.Owner = m.Owner
+	r.SeriousId = m.SeriousId
+	r.SeriousAt = m.SeriousAt
 	if rhs := m.Keys; rhs != nil {
 		tmpContainer := make([]string, len(rhs))
 		copy(tmpContainer, rhs)
@@ -1084,9 +1085,6 @@ func (this *WatchCase) EqualVT(that *WatchCase) bool {
 			return false
 		}
 	}
-	if this.SeriousTold != that.SeriousTold {
-		return false
-	}
 	if this.AlertId != that.AlertId {
 		return false
 	}
@@ -1094,6 +1092,12 @@ func (this *WatchCase) EqualVT(that *WatchCase) bool {
 		return false
 	}
 	if this.Owner != that.Owner {
+		return false
+	}
+	if this.SeriousId != that.SeriousId {
+		return false
+	}
+	if this.SeriousAt != that.SeriousAt {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -2068,6 +2072,18 @@ func (m *WatchCase) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.SeriousAt != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.SeriousAt))
+		i--
+		dAtA[i] = 0x70
+	}
+	if len(m.SeriousId) > 0 {
+		i -= len(m.SeriousId)
+		copy(dAtA[i:], m.SeriousId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.SeriousId)))
+		i--
+		dAtA[i] = 0x6a
+	}
 	if len(m.Owner) > 0 {
 		i -= len(m.Owner)
 		copy(dAtA[i:], m.Owner)
@@ -2086,16 +2102,6 @@ func (m *WatchCase) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.AlertId)))
 		i--
 		dAtA[i] = 0x52
-	}
-	if m.SeriousTold {
-		i--
-		if m.SeriousTold {
-			dAtA[i] = 1
-		} else {
-			dAtA[i] = 0
-		}
-		i--
-		dAtA[i] = 0x48
 	}
 	if len(m.Keys) > 0 {
 		for iNdEx := len(m.Keys) - 1; iNdEx >= 0; iNdEx-- {
@@ -2644,9 +2650,6 @@ func (m *WatchCase) SizeVT() (n int) {
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
 	}
-	if m.SeriousTold {
-		n += 2
-	}
 	l = len(m.AlertId)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
@@ -2657,6 +2660,13 @@ func (m *WatchCase) SizeVT() (n int) {
 	l = len(m.Owner)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	l = len(m.SeriousId)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.SeriousAt != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.SeriousAt))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5474,26 +5484,6 @@ func (m *WatchCase) UnmarshalVT(dAtA []byte) error {
 			}
 			m.Keys = append(m.Keys, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
-		case 9:
-			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field SeriousTold", wireType)
-			}
-			var v int
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return protohelpers.ErrIntOverflow
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				v |= int(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-			m.SeriousTold = bool(v != 0)
 		case 10:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field AlertId", wireType)
@@ -5577,6 +5567,57 @@ func (m *WatchCase) UnmarshalVT(dAtA []byte) error {
 			}
 			m.Owner = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 13:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SeriousId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.SeriousId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SeriousAt", wireType)
+			}
+			m.SeriousAt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SeriousAt |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -8606,26 +8647,6 @@ func (m *WatchCase) UnmarshalVTUnsafe(dAtA []byte) error {
 			}
 			m.Keys = append(m.Keys, stringValue)
 			iNdEx = postIndex
-		case 9:
-			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field SeriousTold", wireType)
-			}
-			var v int
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return protohelpers.ErrIntOverflow
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				v |= int(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-			m.SeriousTold = bool(v != 0)
 		case 10:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field AlertId", wireType)
@@ -8717,6 +8738,61 @@ func (m *WatchCase) UnmarshalVTUnsafe(dAtA []byte) error {
 			}
 			m.Owner = stringValue
 			iNdEx = postIndex
+		case 13:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SeriousId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.SeriousId = stringValue
+			iNdEx = postIndex
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SeriousAt", wireType)
+			}
+			m.SeriousAt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SeriousAt |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

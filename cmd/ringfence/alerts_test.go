@@ -285,6 +285,65 @@ func TestSpikeStopsTheCampaign(t *testing.T) {
 	}
 }
 
+// TestSeriousComplaint: a complaint that is graded serious puts its customer on the blacklist before the next permit (BL-07),
+// holds the recording of its call (RET-05), and tells somebody.
+func TestSeriousComplaint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	dir, page := t.TempDir(), newPager(t)
+	file := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(file, []byte("alerts:\n  receivers:\n    - {name: pager, type: webhook, url: '"+page.URL+"'}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, url := up(t, dir, "--config", file)
+	at := func(ago time.Duration) string { return time.Now().Add(-ago).Format(time.RFC3339) }
+	post(t, url+"/v1/calls", map[string]any{"call_id": "sold-badly", "customer_id": "S1", "purpose": "sales", "campaign_id": "tv", "agent_id": "s1", "started_at": at(time.Hour), "answered_at": at(time.Hour), "bridged_at": at(time.Hour),
+		"ended_at": at(50 * time.Minute), "outcome": "answered", "answered_by": "human", "recording": map[string]any{"uri": "sold-badly.wav", "size_bytes": 99_000, "duration_ms": 600_000}})
+	denied := func(customer string) string {
+		body := `{"request_id":"` + customer + time.Now().Format(time.RFC3339Nano) + `","customer_id":"` + customer + `","purpose":"sales","products":["tv"],"caller_id":"10010"}`
+		resp, err := http.Post(url+"/v1/permits", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if got := denied("S1"); strings.Contains(got, "BL-07") {
+		t.Fatalf("before the complaint: %s", got)
+	}
+	complaint := func(name string, ago time.Duration, more map[string]any) {
+		more["complaint_id"], more["event"], more["at"], more["customer_id"], more["call_id"] = "bad", name, at(ago), "S1", "sold-badly"
+		post(t, url+"/v1/complaints", more)
+	}
+	complaint("opened", 3*time.Second, map[string]any{})
+	complaint("graded", 2*time.Second, map[string]any{"severity": "serious"})
+	if got := denied("S1"); !strings.Contains(got, `"BL-07"`) {
+		t.Errorf("after it was graded: %s", got)
+	}
+	eventually(t, "the webhook is told", 60*time.Second, func() bool {
+		m, ok := page.find(func(m told) bool { return m.Kind == "complaint_serious" })
+		return ok && m.State == "firing" && m.Severity == "critical" && m.EscalateTo == "department_head" && slices.Equal(m.Calls, []string{"sold-badly"})
+	})
+	held := func() string {
+		return ask(t, 0, "sql", "SELECT hold, held_by FROM recordings WHERE call_id = 'sold-badly'", "--format", "TSV", "--url", url)
+	}
+	eventually(t, "the recording is held", 60*time.Second, func() bool { return held() == "1\t['bad']" })
+	complaint("resolved", 0, map[string]any{})
+	eventually(t, "the webhook is told that it is closed", 60*time.Second, func() bool {
+		_, ok := page.find(func(m told) bool { return m.Kind == "complaint_serious" && m.State == "resolved" && m.Seq == 2 })
+		return ok
+	})
+	eventually(t, "the recording is held no more", 60*time.Second, func() bool { return held() == "0\t[]" })
+	if got := denied("S1"); !strings.Contains(got, `"BL-07"`) {
+		t.Errorf("the customer has left the list with the complaint: %s", got)
+	}
+}
+
 // TestAlertmanagerForgets: an Alertmanager that lost everything learns again what goes on, from a process that runs and
 // from one that starts; what has ended stays ended.
 func TestAlertmanagerForgets(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/number"
 )
 
 const (
@@ -38,7 +39,13 @@ func (p *processor) complaintEvent(c *ctx, key string, f *event.ComplaintFact) e
 	case "reopened":
 		if e.At >= x.ClosedAt {
 			x.ClosedAt = 0
+			if x.SeriousAt > 0 {
+				x.SeriousAt = max(x.SeriousAt, e.At)
+			}
 		}
+	}
+	if e.Severity == "serious" && (x.SeriousAt == 0 || e.At < x.SeriousAt) {
+		x.SeriousAt = e.At
 	}
 	if f.Revision >= x.Revision {
 		x.Revision, x.Fact = f.Revision, f
@@ -76,7 +83,7 @@ func (p *processor) count(c *ctx, x *event.WatchCase) error {
 	if !f.Unattributed {
 		now = subjects(f.Complaint.CampaignId, f.Complaint.AgentId, f.TeamId, f.Complaint.PartnerId, f.Complaint.Products)
 	}
-	w := event.WatchComplaint{Id: hashID(f.Complaint.ComplaintId), At: x.OpenedAt, CallId: cmp.Or(f.AttributedCallId, f.Complaint.CallId), AgentId: f.Complaint.AgentId, Serious: x.Severity == "serious"}
+	w := event.WatchComplaint{Id: hashID(f.Complaint.ComplaintId), At: x.OpenedAt, CallId: callOf(x), AgentId: f.Complaint.AgentId, Serious: x.Severity == "serious"}
 	for _, k := range now {
 		one := w.CloneVT()
 		if err := send(c, subjectKey+k, &event.WatchRecord{Body: &event.WatchRecord_Complaint{Complaint: one}}); err != nil {
@@ -97,6 +104,11 @@ func (p *processor) count(c *ctx, x *event.WatchCase) error {
 	return nil
 }
 
+// callOf is the call a complaint is about: the one it leads to, else the one it names.
+func callOf(x *event.WatchCase) string {
+	return cmp.Or(x.Fact.GetAttributedCallId(), x.Fact.GetComplaint().GetCallId())
+}
+
 func (p *processor) caseTimer(c *ctx, key string) error {
 	s, ok, err := c.Get(key)
 	if err != nil || !ok {
@@ -108,14 +120,50 @@ func (p *processor) caseTimer(c *ctx, key string) error {
 	return p.deadline(c, key, s)
 }
 
+// serious tells that a complaint was graded serious, and when it is closed. Its customer is on the list of serious
+// complaints from the moment of the grading, which contactcap decides with the permits (BL-07), and his recordings are held
+// while it is open (RET-05); the head of the department is responsible (CPL-08).
+func (p *processor) serious(c *ctx, x *event.WatchCase, id string) error {
+	e := x.Fact.GetComplaint()
+	open := x.Severity == "serious" && x.ClosedAt == 0
+	if open == (x.SeriousId != "") {
+		return nil
+	}
+	now := c.Now().UnixMilli()
+	a := &event.Alert{Kind: KindSerious, Dimension: "complaint", Subject: id, CampaignId: e.GetCampaignId(), AgentId: e.GetAgentId(), State: "firing", Severity: "critical", At: x.SeriousAt, Since: x.SeriousAt,
+		Action: "blacklist", EscalateTo: levelName(LevelHead)}
+	if call := callOf(x); call != "" {
+		a.CallIds = []string{call}
+	}
+	if open {
+		x.SeriousId = fmt.Sprintf("%s|%s|%d", KindSerious, id, now)
+		a.Detail = fmt.Sprintf("complaint %s was graded serious", id)
+		a.Done = "no new business is sold to its customer any more (BL-07); his recordings are held until the complaint is closed (RET-05)"
+	} else {
+		a.State, a.At, a.Detail = "resolved", x.ClosedAt, fmt.Sprintf("the serious complaint %s was closed", id)
+		a.Done = "its customer stays on the list until a customer change takes him off (BL-07)"
+	}
+	a.AlertId = x.SeriousId
+	if !open {
+		x.SeriousId = ""
+	}
+	return p.propose(c, a, nil)
+}
+
 // deadline tells who must know of a complaint now, and sets the clock for the next one.
 func (p *processor) deadline(c *ctx, key string, s *State) error {
-	x, now := s.Case, c.Now().UnixMilli()
+	x, now, id := s.Case, c.Now().UnixMilli(), key[len(caseKey):]
+	if err := p.serious(c, x, id); err != nil {
+		return err
+	}
 	level, d, next := p.SLA.Escalation(x, now)
-	a := &event.Alert{AlertId: KindOverdue + "|" + key[len(caseKey):], Kind: KindOverdue, Dimension: "complaint", Subject: key[len(caseKey):], CampaignId: x.Fact.GetComplaint().GetCampaignId(),
+	if x.AlertId == "" { // a complaint that is reopened is another incident
+		x.AlertId = fmt.Sprintf("%s|%s|%d", KindOverdue, id, now)
+	}
+	a := &event.Alert{AlertId: x.AlertId, Kind: KindOverdue, Dimension: "complaint", Subject: id, CampaignId: x.Fact.GetComplaint().GetCampaignId(),
 		AgentId: x.Fact.GetComplaint().GetAgentId(), At: now, Since: d.At, Action: "observe"}
-	if id := cmp.Or(x.Fact.GetAttributedCallId(), x.Fact.GetComplaint().GetCallId()); id != "" {
-		a.CallIds = []string{id}
+	if call := callOf(x); call != "" {
+		a.CallIds = []string{call}
 	}
 	switch {
 	case level > x.Level:
@@ -128,6 +176,9 @@ func (p *processor) deadline(c *ctx, key string, s *State) error {
 			word = "was due"
 		}
 		a.Detail = fmt.Sprintf("the %s to complaint %s %s at %s (%s)", d.What, a.Subject, word, time.UnixMilli(d.At).In(p.Zone).Format("2006-01-02 15:04"), d.Rule)
+		if x.Owner != "" { // the first receiver owns the answer (CPL-05)
+			a.Detail += "; it is " + number.MaskText(x.Owner) + "'s"
+		}
 	case level == 0 && x.Level > 0:
 		a.State, a.Detail = "resolved", fmt.Sprintf("complaint %s has been answered", a.Subject)
 	}
@@ -136,6 +187,9 @@ func (p *processor) deadline(c *ctx, key string, s *State) error {
 			return err
 		}
 		x.Level = level
+	}
+	if x.Level == 0 {
+		x.AlertId = ""
 	}
 	if next == 0 {
 		next = time.UnixMilli(max(x.OpenedAt, x.ClosedAt)).Add(caseKept + time.Second).UnixMilli()
