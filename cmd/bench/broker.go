@@ -17,7 +17,7 @@ import (
 	"github.com/ringfence/ringfence/internal/kafka"
 )
 
-const partitions = 4
+const partitions = 8
 
 // outTopic is where the bare loop writes.
 const outTopic = "bench.out"
@@ -28,30 +28,34 @@ type broker struct {
 	addrs  []string
 	client *kgo.Client
 	admin  *kadm.Client
+
+	replication int
 }
 
 func (b *bench) broker(ctx context.Context, name string) (*broker, error) {
-	br := &broker{addrs: b.brokers}
-	replication := min(len(b.brokers), 3)
+	br := &broker{addrs: b.brokers, replication: min(len(b.brokers), 3)}
 	var err error
 	if len(b.brokers) == 0 {
-		replication = 1
+		br.replication = 1
 		if br.kafka, err = embedded.StartKafka(embedded.KafkaOptions{Dir: filepath.Join(b.dir, name, "kafka")}); err != nil {
 			return nil, err
 		}
 		br.addrs = br.kafka.Addrs()
 	}
-	if br.client, err = kgo.NewClient(append(br.base(), kgo.MaxBufferedRecords(1<<18), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(time.Millisecond))...); err != nil {
+	if br.client, err = kgo.NewClient(append(br.base(), kgo.MaxBufferedRecords(1<<18), kgo.ProducerLinger(5*time.Millisecond))...); err != nil {
 		br.close()
 		return nil, err
 	}
 	br.admin = kadm.NewClient(br.client)
-	if err := kafka.EnsureTopics(ctx, br.client, partitions, replication); err != nil {
+	if err := kafka.EnsureTopics(ctx, br.client, partitions, br.replication); err != nil {
 		br.close()
 		return nil, err
 	}
-	_, err = br.admin.CreateTopic(ctx, partitions, int16(replication), nil, outTopic)
-	return br, err
+	if _, err = br.admin.CreateTopic(ctx, partitions, int16(br.replication), nil, outTopic); err != nil {
+		br.close()
+		return nil, err
+	}
+	return br, nil
 }
 
 func (br *broker) base() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(br.addrs...)} }
@@ -97,15 +101,19 @@ func (br *broker) fill(ctx context.Context, n int, one func(i int) *kgo.Record) 
 	return nil
 }
 
-// throughput waits until a group has committed n records of a topic and gives the rate between the first commit seen
-// and the last.
-func (br *broker) throughput(ctx context.Context, group, topic string, n int64) (float64, error) {
+// spent is what a run took: records a second by the group's commits, from the first one seen to the last, and CPU time a record of
+// this process, which is the embedded broker's too, from the start to the last.
+type spent struct{ rate, micros float64 }
+
+// throughput waits until a group has committed n records of a topic, and says what that took.
+func (br *broker) throughput(ctx context.Context, group, topic string, n int64) (spent, error) {
+	cpu := cpuOf(0)
 	var began time.Time
 	var first int64
 	for {
 		offsets, err := br.admin.FetchOffsets(ctx, group)
 		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-			return 0, err
+			return spent{}, err
 		}
 		var done int64
 		for p := range int32(partitions) {
@@ -118,23 +126,51 @@ func (br *broker) throughput(ctx context.Context, group, topic string, n int64) 
 		}
 		if done >= n {
 			if n == first {
-				return 0, fmt.Errorf("%s was done before the first look: more records are needed", group)
+				return spent{}, fmt.Errorf("%s was done before the first look: more records are needed", group)
 			}
-			return float64(n-first) / time.Since(began).Seconds(), nil
+			return spent{float64(n-first) / time.Since(began).Seconds(), (cpuOf(0) - cpu) / float64(n) * 1e6}, nil
 		}
 		select {
 		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(2 * time.Millisecond):
+			return spent{}, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
 
-// bare is the loop the runtime is measured against: consume, produce one record for each, commit, in transactions.
-func (br *broker) bare(ctx context.Context, group string, at kgo.Offset, maxPoll int, answer func(*kgo.Record) *kgo.Record) error {
-	s, err := kgo.NewGroupTransactSession(append(br.base(), kgo.ConsumerGroup(group), kgo.TransactionalID(group), kgo.ConsumeTopics(event.TopicCustomerEvents),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(at), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()),
-		kgo.MaxBufferedRecords(1<<20), kgo.FetchMaxWait(250*time.Millisecond), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+// loop is one way to run the bare loop.
+type loop struct {
+	what   string
+	opts   []kgo.Opt
+	answer func(*kgo.Record, func(*kgo.Record))
+}
+
+// echoes writes the first 48 bytes of a record to the partition it came from, so often.
+func echoes(times int) func(*kgo.Record, func(*kgo.Record)) {
+	return func(r *kgo.Record, put func(*kgo.Record)) {
+		for range times {
+			put(&kgo.Record{Topic: outTopic, Partition: r.Partition, Key: r.Key, Value: r.Value[:min(48, len(r.Value))]})
+		}
+	}
+}
+
+var (
+	manual = kgo.RecordPartitioner(kgo.ManualPartitioner())
+	plain  = kgo.ProducerBatchCompression(kgo.NoCompression())
+	// loops of which the first is the measure: the client's defaults (which compress and place by key), a record of 48 bytes for each.
+	// The others say what a part of it costs: without compression and placing, and with as many records as a decision writes.
+	loops = []loop{
+		{"bare loop", nil, echoes(1)},
+		{"bare loop, uncompressed", []kgo.Opt{plain, manual}, echoes(1)},
+		{"bare loop, uncompressed, two records for each", []kgo.Opt{plain, manual}, echoes(2)},
+	}
+)
+
+// bare is the loop the runtime is measured against: consume, produce something for each record, commit, in transactions.
+func (br *broker) bare(ctx context.Context, group string, maxPoll int, l loop) error {
+	s, err := kgo.NewGroupTransactSession(append(append(br.base(), kgo.ConsumerGroup(group), kgo.TransactionalID(group), kgo.ConsumeTopics(event.TopicCustomerEvents),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(1<<20), kgo.FetchMaxWait(250*time.Millisecond)), l.opts...)...)
 	if err != nil {
 		return err
 	}
@@ -144,12 +180,28 @@ func (br *broker) bare(ctx context.Context, group string, at kgo.Offset, maxPoll
 		if ctx.Err() != nil {
 			return nil
 		}
+		if fs.NumRecords() == 0 {
+			continue
+		}
 		if err := s.Begin(); err != nil {
 			return err
 		}
-		fs.EachRecord(func(r *kgo.Record) { s.Produce(ctx, answer(r), nil) })
+		fs.EachRecord(func(r *kgo.Record) { l.answer(r, func(out *kgo.Record) { s.Produce(ctx, out, nil) }) })
 		if _, err := s.End(ctx, kgo.TryCommit); err != nil {
 			return err
 		}
 	}
+}
+
+// bareRate runs a bare loop over n records.
+func (br *broker) bareRate(ctx context.Context, group string, n int64, l loop) (spent, error) {
+	bctx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- br.bare(bctx, group, 50_000, l) }()
+	v, err := br.throughput(ctx, group, event.TopicCustomerEvents, n)
+	stop()
+	if berr := <-done; err == nil {
+		err = berr
+	}
+	return v, err
 }

@@ -59,7 +59,7 @@ func (b *bench) latencyOf(ctx context.Context, name string, perSecond int) ([]ti
 	defer stop()
 	done := make(chan error, 2)
 	if name == "bare" {
-		go func() { done <- br.bare(rctx, "bare", kgo.NewOffset().AtStart(), 50_000, echo) }()
+		go func() { done <- br.bare(rctx, "bare", 50_000, loop{"", []kgo.Opt{plain, manual}, echo}) }()
 	} else {
 		r, err := b.processor(br, filepath.Join(b.dir, fmt.Sprint("latency", perSecond)))
 		if err != nil {
@@ -120,11 +120,11 @@ func askMany(ctx context.Context, g *permits.Gateway, perSecond, n, from int) ([
 }
 
 // echo answers a permit request as the bare loop does: with a permit, and no thought.
-func echo(r *kgo.Record) *kgo.Record {
+func echo(r *kgo.Record, put func(*kgo.Record)) {
 	var ce event.CustomerEvent
 	_ = ce.UnmarshalVT(r.Value) // our own bytes
 	req := ce.GetPermitRequest()
 	pe := event.PermitEvent{ReplyTo: req.GetReplyTo(), Body: &event.PermitEvent_Decision{Decision: &event.PermitDecision{Decision: "permit", RequestId: req.GetRequestId()}}}
 	v, _ := pe.MarshalVT()
-	return &kgo.Record{Topic: event.TopicPermitDecisions, Partition: req.GetReplyTo().GetPartition(), Value: v}
+	put(&kgo.Record{Topic: event.TopicPermitDecisions, Partition: req.GetReplyTo().GetPartition(), Value: v})
 }

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -46,6 +47,7 @@ func (b *bench) add(l line) { b.lines = append(b.lines, l) }
 func main() {
 	embedded.MaybeRunChild()
 	maybeDecide()
+	debug.SetGCPercent(200) // as the product does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
@@ -62,7 +64,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		{"bulk", (*bench).bulk}, {"clickhouse", (*bench).clickhouse}, {"codecs", (*bench).codecs}, {"freshness", (*bench).freshness}, {"dashboards", (*bench).dashboards}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(log)
-	records := fs.Int("records", 400_000, "records of a throughput run")
+	records := fs.Int("records", 1_000_000, "records of a throughput run")
 	customers := fs.Int("customers", 50_000_000, "customers on disk for the part cold")
 	profile := fs.String("cpuprofile", "", "write a CPU profile to this file")
 	under := fs.String("dir", "", "directory for what is measured on disk (default: the system's for temporary files)")

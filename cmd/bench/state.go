@@ -122,7 +122,7 @@ func (b *bench) cold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.add(line{fmt.Sprintf("decisions on cold customers, %s of them on disk", count(b.customers)), rate(v, "customers"),
+	b.add(line{fmt.Sprintf("decisions on cold customers, %s of them on disk", count(b.customers)), rate(v.rate, "customers"),
 		fmt.Sprintf("%d MB resident at most, %s included; %d bytes a customer on disk", most.Load()>>20, map[bool]string{true: "the broker", false: "the bench"}[br.kafka != nil], size/int64(b.customers)),
 		"", ">= 100 k/s, <= 1 GB"})
 	return nil
