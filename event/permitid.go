@@ -25,9 +25,12 @@ func PermitSum(customerID, requestID string, at int64) uint64 {
 
 // PermitIDOf is the permit's id, made of its parts.
 func PermitIDOf(customerID string, sum uint64) string {
-	b := make([]byte, 0, 256)
-	b = append(base64.RawURLEncoding.AppendEncode(b, []byte(customerID)), '.')
-	return string(hex.AppendEncode(b, binary.BigEndian.AppendUint64(nil, sum)))
+	var id [256]byte
+	var name [128]byte
+	var tail [8]byte
+	b := append(base64.RawURLEncoding.AppendEncode(id[:0], append(name[:0], customerID...)), '.')
+	binary.BigEndian.PutUint64(tail[:], sum)
+	return string(hex.AppendEncode(b, tail[:]))
 }
 
 // PermitParts takes an id apart; false if it is no permit id.

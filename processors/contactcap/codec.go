@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/ringfence/ringfence/event"
 )
@@ -43,12 +44,25 @@ func (Codec) Append(dst []byte, s *State) ([]byte, error) {
 		_, err := m.MarshalToSizedBufferVT(dst[start:])
 		return dst, err
 	}
-	w := writer{b: append(dst, formHistory)}
-	if err := w.history(s); err != nil {
+	w := writers.Get().(*writer)
+	w.b = append(dst, formHistory)
+	err := w.history(s)
+	b := w.b
+	clear(w.texts)
+	clear(w.shapes)
+	*w = writer{texts: w.texts[:0], shapes: w.shapes[:0]}
+	writers.Put(w)
+	if err != nil {
 		return dst, err
 	}
-	return w.b, nil
+	return b, nil
 }
+
+// writers and readers are used again, for the room their lists have.
+var (
+	writers = sync.Pool{New: func() any { return &writer{} }}
+	readers = sync.Pool{New: func() any { return &reader{} }}
+)
 
 // Decode decodes; it keeps nothing of src.
 func (Codec) Decode(src []byte) (*State, error) {
@@ -65,12 +79,17 @@ func (Codec) Decode(src []byte) (*State, error) {
 		}
 		return &State{Whole: m.Calls}, nil
 	case src[0] == formHistory:
-		r := reader{s: string(src[1:]), texts: make([]string, 0, 16), lists: make([]string, 0, 8)}
+		r := readers.Get().(*reader)
+		r.s = string(src[1:])
 		s := r.history()
 		if r.err == nil && len(r.s) > 0 {
 			r.fail("bytes too many")
 		}
-		return s, r.err
+		err := r.err
+		clear(r.texts)
+		*r = reader{texts: r.texts[:0], shapes: r.shapes[:0]}
+		readers.Put(r)
+		return s, err
 	}
 	return nil, fmt.Errorf("a history of form %d: written by a newer version?", src[0])
 }
@@ -212,7 +231,7 @@ func (w *writer) history(s *State) error {
 		}
 	}
 	has := uint64(0)
-	for i, there := range []bool{len(s.Calls) > 0, len(s.Permits) > 0, len(s.Answers) > 0, len(s.Changes) > 0, len(s.Seen) > 0, s.Since != 0 || s.Retry != 0, rare != nil} {
+	for i, there := range [...]bool{len(s.Calls) > 0, len(s.Permits) > 0, len(s.Answers) > 0, len(s.Changes) > 0, len(s.Seen) > 0, s.Since != 0 || s.Retry != 0, rare != nil} {
 		if there {
 			has |= 1 << i
 		}

@@ -45,7 +45,8 @@ type verdict struct {
 
 // Decide answers a request over a history. It is pure: no clock, no I/O; the same arguments give the same answer.
 func Decide(h *History, p *policy.Policy, req Request) Decision {
-	v := look(h, p, &req, req.At)
+	var v view
+	v.look(h, p, &req, req.At)
 	d := Decision{Permit: true, Zone: v.zone}
 	earliest, never := req.At, false
 	for _, r := range p.Rules {
@@ -56,7 +57,8 @@ func Decide(h *History, p *policy.Policy, req Request) Decision {
 		d.Permit = false
 		den := Denial{Rule: r.ID, Detail: v.detail(r, &x)}
 		if x.counted {
-			den.Used, den.Limit = &x.used, &x.limit
+			used, limit := x.used, x.limit
+			den.Used, den.Limit = &used, &limit
 		}
 		ok := false
 		if den.NextAllowedAt, ok = next(h, p, &req, []*policy.Rule{r}, req.At); ok {
@@ -143,10 +145,13 @@ func (v *view) detail(r *policy.Rule, x *verdict) string {
 	return ""
 }
 
+// anyProduct is the scope of a rule that does not ask for products; nobody changes it.
+var anyProduct = []string{""}
+
 // scope is what a rule is checked for: each product, or all at once.
 func scope(r *policy.Rule, products []string) []string {
 	if r.Per != policy.PerProduct || len(products) == 0 {
-		return []string{""}
+		return anyProduct
 	}
 	return products
 }

@@ -121,6 +121,9 @@ func (r *reader) list() []string {
 	if n == 0 {
 		return nil
 	}
+	if cap(r.lists)-len(r.lists) < n { // what was read stays where it is
+		r.lists = make([]string, 0, max(n, 2))
+	}
 	from := len(r.lists)
 	for range n {
 		r.lists = append(r.lists, r.text())
@@ -216,7 +219,8 @@ func (r *reader) calls() []CallEntry {
 }
 
 func (r *reader) permits() []PermitEntry {
-	out := make([]PermitEntry, r.count())
+	n := r.count()
+	out := make([]PermitEntry, n, n+1) // what is decoded is mostly added to
 	was := int64(0)
 	for i := range out {
 		p := &out[i]
@@ -253,7 +257,8 @@ func (r *reader) about() *about {
 }
 
 func (r *reader) answers() []Answer {
-	out := make([]Answer, r.count())
+	n := r.count()
+	out := make([]Answer, n, n+1)
 	was := int64(0)
 	for i := range out {
 		a := &out[i]

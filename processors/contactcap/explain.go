@@ -61,7 +61,8 @@ func withoutCaller(rules []*policy.Rule) (asked []*policy.Rule, open map[string]
 // Explain says what every rule says. Of an allowed request next_allowed_at is its own time. Without a caller_id the rules
 // about the number shown do not apply.
 func Explain(h *History, p *policy.Policy, req Request) *Explanation {
-	v := look(h, p, &req, req.At)
+	var v view
+	v.look(h, p, &req, req.At)
 	at := func(ms int64, ok bool) *string {
 		if !ok {
 			return nil

@@ -15,11 +15,12 @@ import (
 // request waits for the latest of its rules, and asks them all again there.
 func next(h *History, p *policy.Policy, req *Request, rules []*policy.Rule, t int64) (int64, bool) {
 	give := int64(maxTime)
+	var v view
 	for n := 0; t <= give; n++ {
 		if n == 32 { // by now it is hours that never open together, or a long way
 			give = lastBorder(h, p, rules)
 		}
-		v := look(h, p, req, t)
+		v.look(h, p, req, t)
 		visible := nextVisible(h, t)
 		wake := t
 		for _, r := range rules {

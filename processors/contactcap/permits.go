@@ -1,6 +1,7 @@
 package contactcap
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ringfence/ringfence/event"
@@ -16,22 +17,31 @@ func (t *turn) permitRequest(r *event.PermitRequest) error {
 	}
 	now := t.c.Now().UnixMilli()
 	if again := t.given(r.RequestId, now); again != nil {
-		return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: again}})
+		return t.answer(r.ReplyTo, t.m.decided(again))
 	}
 	if r.Deadline != 0 && now > r.Deadline || t.untimely(r.At) {
 		// Nobody waits any more: a reservation would be an orphan from the start.
 		return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: &event.PermitDecision{RequestId: r.RequestId, CustomerId: t.key, At: r.At, Expired: true}}})
 	}
 	p := t.Policy()
-	d := t.Decide(t.key, t.s.history(), p, r, t.request(r))
+	var d Decision
+	if t.Decide != nil {
+		d = t.Decide(t.key, t.s.history(), p, r, t.request(r))
+	} else {
+		t.s.fill(&t.m.history)
+		d = Decide(&t.m.history, p, t.request(r))
+	}
+	m := t.m
 	var out *event.PermitDecision
 	if d.Permit {
-		t.s.Permits = append(t.s.Permits, PermitEntry{At: r.At, ExpiresAt: r.At + r.TtlMs, Purpose: r.Purpose, Campaign: r.CampaignId, Products: r.Products, NumberHash: t.ce.NumberHash,
-			DecidedAt: now, RequestID: r.RequestId, ByNumber: t.ce.ByNumber, Sum: event.PermitSum(t.key, r.RequestId, r.At), Policy: p.Ref(), Partner: r.PartnerId, Dialer: r.DialerId, Zone: d.Zone.String()})
-		out = t.s.Permits[len(t.s.Permits)-1].decision(t.key)
+		t.s.Permits = append(t.s.Permits, PermitEntry{At: r.At, ExpiresAt: r.At + r.TtlMs, Purpose: m.keep(r.Purpose), Campaign: m.keep(r.CampaignId), Products: m.keepList(r.Products),
+			NumberHash: strings.Clone(t.ce.NumberHash), DecidedAt: now, RequestID: strings.Clone(r.RequestId), ByNumber: t.ce.ByNumber, Sum: event.PermitSum(t.key, r.RequestId, r.At),
+			Policy: p.Ref(), Partner: m.keep(r.PartnerId), Dialer: m.keep(r.DialerId), Zone: d.Zone.String()})
+		out = m.permitted(&t.s.Permits[len(t.s.Permits)-1], t.key)
 	} else {
-		a := Answer{At: r.At, DecidedAt: now, RequestID: r.RequestId, Purpose: r.Purpose, Campaign: r.CampaignId, Products: r.Products, NumberHash: t.ce.NumberHash, Policy: p.Ref(),
-			Partner: r.PartnerId, Dialer: r.DialerId, Zone: d.Zone.String(), Next: d.NextAllowedAt, Denials: make([]AnsweredDenial, len(d.DeniedBy))}
+		a := Answer{At: r.At, DecidedAt: now, RequestID: strings.Clone(r.RequestId), Purpose: m.keep(r.Purpose), Campaign: m.keep(r.CampaignId), Products: m.keepList(r.Products),
+			NumberHash: strings.Clone(t.ce.NumberHash), Policy: p.Ref(), Partner: m.keep(r.PartnerId), Dialer: m.keep(r.DialerId), Zone: d.Zone.String(), Next: d.NextAllowedAt,
+			Denials: make([]AnsweredDenial, len(d.DeniedBy))}
 		for i, x := range d.DeniedBy {
 			a.Denials[i] = AnsweredDenial{Rule: x.Rule, Next: x.NextAllowedAt, Detail: x.Detail}
 			if x.Used != nil {
@@ -40,11 +50,11 @@ func (t *turn) permitRequest(r *event.PermitRequest) error {
 			t.Metrics.denied(x.Rule)
 		}
 		t.s.Answers = append(t.s.Answers, a)
-		out = a.decision(t.key)
+		out = m.refused(&t.s.Answers[len(t.s.Answers)-1], t.key)
 	}
 	t.Metrics.decided(out.Decision)
 	t.dirty = true
-	return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: out}})
+	return t.answer(r.ReplyTo, m.decided(out))
 }
 
 // untimely tells whether a request asks of another time than now: of a day when other calls count than today.
@@ -77,11 +87,19 @@ func (t *turn) given(requestID string, now int64) *event.PermitDecision {
 
 // decision is the permit as it was given.
 func (p *PermitEntry) decision(key string) *event.PermitDecision {
+	d := &event.PermitDecision{}
+	p.tell(d, key)
+	return d
+}
+
+// tell fills in an empty decision.
+func (p *PermitEntry) tell(d *event.PermitDecision, key string) {
 	if p.Owner != "" {
 		key = p.Owner
 	}
-	return &event.PermitDecision{Decision: "permit", PermitId: p.id(key), RequestId: p.RequestID, CustomerId: key, At: p.At, ExpiresAt: p.ExpiresAt, Policy: p.Policy, TimeZone: p.Zone,
-		Purpose: p.Purpose, Products: p.Products, CampaignId: p.Campaign, PartnerId: p.Partner, DialerId: p.Dialer, NumberHash: p.NumberHash}
+	d.Decision, d.PermitId, d.RequestId, d.CustomerId, d.At, d.ExpiresAt = "permit", p.id(key), p.RequestID, key, p.At, p.ExpiresAt
+	d.Policy, d.TimeZone, d.Purpose, d.Products, d.CampaignId, d.PartnerId, d.DialerId = p.Policy, p.Zone, p.Purpose, p.Products, p.Campaign, p.Partner, p.Dialer
+	d.NumberHash = p.NumberHash
 }
 
 // answerOf is a denial that was given under another key.
@@ -100,19 +118,26 @@ func answerOf(g *event.GrantedAnswer) Answer {
 
 // decision is the denial as it was given.
 func (a *Answer) decision(key string) *event.PermitDecision {
-	out := &event.PermitDecision{Decision: "deny", RequestId: a.RequestID, CustomerId: key, At: a.At, Policy: a.Policy, TimeZone: a.Zone, Purpose: a.Purpose, Products: a.Products,
-		CampaignId: a.Campaign, PartnerId: a.Partner, DialerId: a.Dialer, NumberHash: a.NumberHash, NextAllowedAt: a.Next, NeverAllowed: a.Next == 0,
-		DeniedBy: make([]*event.Denial, len(a.Denials))}
-	denials := make([]event.Denial, len(a.Denials))
+	out, denials, by := &event.PermitDecision{}, make([]event.Denial, len(a.Denials)), make([]*event.Denial, len(a.Denials))
+	for i := range by {
+		by[i] = &denials[i]
+	}
+	a.tell(out, key, by)
+	return out
+}
+
+// tell fills in an empty decision, and with by as many empty denials as there are.
+func (a *Answer) tell(out *event.PermitDecision, key string, by []*event.Denial) {
+	out.Decision, out.RequestId, out.CustomerId, out.At, out.Policy, out.TimeZone = "deny", a.RequestID, key, a.At, a.Policy, a.Zone
+	out.Purpose, out.Products, out.CampaignId, out.PartnerId, out.DialerId, out.NumberHash = a.Purpose, a.Products, a.Campaign, a.Partner, a.Dialer, a.NumberHash
+	out.NextAllowedAt, out.NeverAllowed, out.DeniedBy = a.Next, a.Next == 0, by
 	for i := range a.Denials {
-		x, d := &a.Denials[i], &denials[i]
+		x, d := &a.Denials[i], by[i]
 		d.Rule, d.NextAllowedAt, d.Detail = x.Rule, x.Next, x.Detail
 		if x.Counted {
 			d.Used, d.Limit = &x.Used, &x.Limit
 		}
-		out.DeniedBy[i] = d
 	}
-	return out
 }
 
 func (t *turn) request(r *event.PermitRequest) Request {

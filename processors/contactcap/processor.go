@@ -39,11 +39,6 @@ const (
 
 // New makes the processor.
 func New(o Options) stream.Definition[State] {
-	if o.Decide == nil {
-		o.Decide = func(_ string, h *History, p *policy.Policy, _ *event.PermitRequest, req Request) Decision {
-			return Decide(h, p, req)
-		}
-	}
 	p := &processor{o}
 	return stream.Definition[State]{Name: "contactcap", Inputs: []string{event.TopicCustomerEvents}, Codec: Codec{}, Process: p.process, Timer: p.timer}
 }
@@ -58,14 +53,28 @@ type turn struct {
 	key   string
 	ce    *event.CustomerEvent
 	dirty bool
+	m     *scratch
 }
 
 func (p *processor) process(c *stream.Context[State], r *stream.Record) error {
-	ce := &event.CustomerEvent{}
-	if err := ce.UnmarshalVT(r.Value); err != nil {
+	m := scratches.Get().(*scratch) // after a panic it is not given back
+	err := p.with(m, c, r)
+	m.giveBack()
+	return err
+}
+
+func (p *processor) with(m *scratch, c *stream.Context[State], r *stream.Record) error {
+	ce, borrowed, err := m.read(r.Value)
+	if err != nil {
 		return &stream.Reject{Reason: "is not a customer event: " + err.Error()}
 	}
-	t, err := p.open(c, string(r.Key))
+	key := ""
+	if borrowed {
+		key = borrow(r.Key)
+	} else {
+		key = string(r.Key)
+	}
+	t, err := p.open(m, c, key)
 	if err != nil {
 		return err
 	}
@@ -76,7 +85,7 @@ func (p *processor) process(c *stream.Context[State], r *stream.Record) error {
 	return t.close()
 }
 
-func (p *processor) open(c *stream.Context[State], key string) (*turn, error) {
+func (p *processor) open(m *scratch, c *stream.Context[State], key string) (*turn, error) {
 	s, ok, err := c.Get(key)
 	if err != nil {
 		return nil, err
@@ -84,7 +93,8 @@ func (p *processor) open(c *stream.Context[State], key string) (*turn, error) {
 	if !ok {
 		s = &State{}
 	}
-	return &turn{processor: p, c: c, s: s, key: key}, nil
+	m.turn = turn{processor: p, c: c, s: s, key: key, m: m}
+	return &m.turn, nil
 }
 
 // close keeps the state and sets the timer for what comes next.
@@ -167,13 +177,15 @@ func (t *turn) send(key string, ce *event.CustomerEvent) error {
 // answer emits to the asker, if somebody asked; to the key's own partition otherwise.
 func (t *turn) answer(to *event.ReplyTo, pe *event.PermitEvent) error {
 	pe.ReplyTo = to
-	v, err := pe.MarshalVT()
+	v, err := t.m.encode(pe)
 	if err != nil {
 		return err
 	}
-	o := stream.Output{Topic: event.TopicPermitDecisions, Key: []byte(t.key), Value: v}
+	o := stream.Output{Topic: event.TopicPermitDecisions, Value: v}
 	if to != nil {
-		o.Key, o.Partition, o.ToPartition = []byte(to.Requester), to.Partition, true
+		o.Key, o.Partition, o.ToPartition = t.m.copied(to.Requester), to.Partition, true
+	} else {
+		o.Key = t.m.copied(t.key)
 	}
 	t.c.Emit(o)
 	return nil
@@ -181,7 +193,14 @@ func (t *turn) answer(to *event.ReplyTo, pe *event.PermitEvent) error {
 
 // timer reports orphans and gives up updates whose call never came.
 func (p *processor) timer(c *stream.Context[State], key string, _ time.Time) error {
-	t, err := p.open(c, key)
+	m := scratches.Get().(*scratch)
+	err := p.due(m, c, key)
+	m.giveBack()
+	return err
+}
+
+func (p *processor) due(m *scratch, c *stream.Context[State], key string) error {
+	t, err := p.open(m, c, key)
 	if err != nil {
 		return err
 	}

@@ -176,13 +176,19 @@ func changeOf(c *event.CustomerUpdate, eventID string) Change {
 
 // history is the state as the decision sees it. It shares the state's memory.
 func (s *State) history() *History {
-	h := &History{Calls: s.Calls, Permits: s.Permits, Changes: s.Changes, Since: s.Since}
+	h := &History{}
+	s.fill(h)
+	return h
+}
+
+// fill makes h the state's history.
+func (s *State) fill(h *History) {
+	*h = History{Calls: s.Calls, Permits: s.Permits, Changes: s.Changes, Since: s.Since}
 	for _, cs := range s.Complaints {
 		h.Complaints = append(h.Complaints, ComplaintEntry{ID: cs.Complaint.ComplaintId, At: cs.FirstAt, EventID: cs.FirstEventId, Products: cs.Complaint.Products,
 			Campaign: cs.Complaint.CampaignId, Rejected: cs.Rejected, Serious: seriousTimes(cs), CallID: cs.Complaint.CallId, NumberHash: cs.NumberHash})
 	}
 	inOrder(h.Complaints, func(c ComplaintEntry) int64 { return c.At })
-	return h
 }
 
 // inOrder sorts by time what came in another order; it seldom did.

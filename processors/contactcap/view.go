@@ -33,9 +33,9 @@ type view struct {
 	groups                        []string
 }
 
-// look makes the view at a moment.
-func look(h *History, p *policy.Policy, req *Request, now int64) *view {
-	v := &view{h: h, p: p, req: req, now: now, segment: "public"}
+// look makes v the view at a moment.
+func (v *view) look(h *History, p *policy.Policy, req *Request, now int64) {
+	*v = view{h: h, p: p, req: req, now: now, segment: "public"}
 	zone := ""
 	for i := range h.Changes {
 		c := &h.Changes[i]
@@ -57,7 +57,6 @@ func look(h *History, p *policy.Policy, req *Request, now int64) *view {
 		}
 	}
 	v.zone = p.Location(zone)
-	return v
 }
 
 // has tells whether the rule concerns the request, and with which products.

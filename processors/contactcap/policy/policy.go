@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type Policy struct {
 	Rules   []*Rule        // enabled ones, in order
 
 	zones sync.Map // name -> *time.Location: reading one takes longer than a decision
+	ref   atomic.Pointer[string]
 }
 
 // Location is the time zone of a customer; of one who has none, or one that is not known here, the policy's.
@@ -33,7 +35,14 @@ func (p *Policy) Location(name string) *time.Location {
 }
 
 // Ref names the policy and its version, as written on every decision.
-func (p *Policy) Ref() string { return fmt.Sprintf("%s@%d", p.Name, p.Version) }
+func (p *Policy) Ref() string {
+	if r := p.ref.Load(); r != nil {
+		return *r
+	}
+	r := fmt.Sprintf("%s@%d", p.Name, p.Version)
+	p.ref.Store(&r)
+	return r
+}
 
 // Kind of a rule.
 type Kind int
