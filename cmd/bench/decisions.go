@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringfence/ringfence/event"
@@ -99,7 +98,7 @@ func (b *bench) decisions(ctx context.Context) error {
 			fmt.Sprintf("%s %s, %.2f us", l.what, rate(middle(bares[i], rateOf), "records"), middle(bares[i], microsOf)),
 			fmt.Sprintf("%.2f (%.2f by CPU)", ratio(ours, bares[i], rateOf), 1/ratio(ours, bares[i], microsOf)), goal})
 	}
-	return b.recover(ctx, br)
+	return b.recover(ctx, br, "recovery from that run's changelog")
 }
 
 // middle is the median of a figure over the rounds.
@@ -151,50 +150,5 @@ func (br *broker) anew(ctx context.Context, topic string) error {
 		return err
 	}
 	_, err := br.admin.CreateTopic(ctx, partitions, int16(br.replication), nil, topic)
-	return err
-}
-
-// recover loses the disk and measures until every partition decides again.
-func (b *bench) recover(ctx context.Context, br *broker) error {
-	ends, err := br.admin.ListEndOffsets(ctx, stream.ChangelogTopic("contactcap"))
-	if err != nil {
-		return err
-	}
-	var changelog int64
-	ends.Each(func(o kadm.ListedOffset) { changelog += o.Offset })
-	dir := filepath.Join(b.dir, "recovered")
-	r, err := b.processor(br, dir)
-	if err != nil {
-		return err
-	}
-	rctx, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	began, cpu := time.Now(), cpuOf(0)
-	go func() { done <- r.Run(rctx) }()
-	var entries int64
-	for {
-		s := r.Status()
-		entries = 0
-		for _, p := range s.Partitions {
-			entries += p.Entries
-		}
-		if s.Ready && len(s.Partitions) == partitions {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			stop()
-			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-	took, cpu := time.Since(began), cpuOf(0)-cpu
-	stop()
-	if err := <-done; err != nil {
-		return err
-	}
-	bytes, err := bytesIn(dir)
-	b.add(line{"recovery after loss of the disk", fmt.Sprintf("%s, %.2f us of CPU each", rate(float64(entries)/took.Seconds(), "customers"), cpu/float64(entries)*1e6),
-		fmt.Sprintf("%d customers in %.1f s from %d changelog records, %d bytes each on disk", entries, took.Seconds(), changelog, bytes/entries), "", ">= 1 M/s"})
 	return err
 }

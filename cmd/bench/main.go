@@ -2,7 +2,7 @@
 // machine at hand.
 //
 //	make bench                      # everything
-//	go run ./cmd/bench decisions    # one part: decisions (and recovery), latency, state, cold, takeover, bulk, clickhouse, freshness, dashboards
+//	go run ./cmd/bench decisions    # one part: decisions, recovery, latency, state, cold, takeover, bulk, clickhouse, freshness, dashboards
 //	go run ./cmd/bench -calls 100000000 dashboards
 //	go run ./cmd/bench -customers 5000000 cold
 package main
@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	parts := []struct {
 		name string
 		do   func(*bench, context.Context) error
-	}{{"decisions", (*bench).decisions}, {"latency", (*bench).latency}, {"state", (*bench).state}, {"cold", (*bench).cold}, {"takeover", (*bench).takeover},
+	}{{"decisions", (*bench).decisions}, {"recovery", (*bench).recovery}, {"latency", (*bench).latency}, {"state", (*bench).state}, {"cold", (*bench).cold}, {"takeover", (*bench).takeover},
 		{"bulk", (*bench).bulk}, {"clickhouse", (*bench).clickhouse}, {"codecs", (*bench).codecs}, {"freshness", (*bench).freshness}, {"dashboards", (*bench).dashboards}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(log)

@@ -103,7 +103,7 @@ func (c *recovery[S]) run(ctx context.Context) (records int64, err error) {
 	if err != nil {
 		return records, err
 	}
-	if full && records > 0 {
+	if m.entries == uncounted {
 		if m.entries, err = c.r.store.count(c.p.id); err != nil {
 			return records, err
 		}
@@ -164,6 +164,7 @@ func (c *recovery[S]) progress(from, at, end int64) {
 
 func (c *recovery[S]) replay(ctx context.Context, m *meta, end int64, full bool) (n int64, err error) {
 	from := m.offset
+	var b bulk
 	for m.offset < end {
 		if err := ctx.Err(); err != nil {
 			return n, err
@@ -185,7 +186,12 @@ func (c *recovery[S]) replay(ctx context.Context, m *meta, end int64, full bool)
 				next = m.offset
 			}
 		}
-		if err := c.apply(m, fp.Records, next, full); err != nil {
+		if full {
+			err = c.gather(ctx, m, &b, fp.Records, next, next >= end)
+		} else {
+			err = c.apply(m, fp.Records, next)
+		}
+		if err != nil {
 			return n, err
 		}
 		n += int64(len(fp.Records))
@@ -197,8 +203,24 @@ func (c *recovery[S]) replay(ctx context.Context, m *meta, end int64, full bool)
 	return n, nil
 }
 
+// gather keeps one fetch's records for a file, which is taken in when it is large enough or the last.
+func (c *recovery[S]) gather(ctx context.Context, m *meta, b *bulk, recs []*kgo.Record, next int64, last bool) error {
+	for _, rec := range recs {
+		b.add(rec.Key, rec.Value)
+	}
+	m.offset = next
+	if len(b.items) == 0 || !last && b.size < bulkBytes {
+		return nil
+	}
+	m.at = c.r.cfg.Clock().UnixMilli()
+	if err := c.r.store.ingest(ctx, c.r.dir, c.p.id, m, b); err != nil {
+		return fmt.Errorf("%s partition %d up to %d: %w", c.r.changelog, c.p.id, next, err)
+	}
+	return nil
+}
+
 // apply writes one fetch's records into the store, and with them the offset they lead to.
-func (c *recovery[S]) apply(m *meta, recs []*kgo.Record, next int64, full bool) error {
+func (c *recovery[S]) apply(m *meta, recs []*kgo.Record, next int64) error {
 	size := 64
 	for _, rec := range recs {
 		size += 2*(prefixLen+len(rec.Key)) + len(rec.Value) + 48
@@ -214,7 +236,7 @@ func (c *recovery[S]) apply(m *meta, recs []*kgo.Record, next int64, full bool) 
 			return fmt.Errorf("%s partition %d offset %d: %w", c.r.changelog, c.p.id, rec.Offset, err)
 		}
 		key = stateKey(key[:0], c.p.id, rec.Key)
-		if !full {
+		if m.entries != uncounted {
 			had, ok := seen[string(rec.Key)]
 			if !ok {
 				if had, err = c.had(key); err != nil {

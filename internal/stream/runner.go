@@ -148,6 +148,9 @@ func (r *Runner[S]) Run(ctx context.Context) (err error) {
 	if r.txnID = Group(r.def.Name) + "." + r.instance; r.cfg.Boot != "" {
 		r.txnID += "." + r.cfg.Boot
 	}
+	if err := removeBulks(r.dir); err != nil {
+		return fmt.Errorf("%s: what a recovery left: %w", r.def.Name, err)
+	}
 	st, err := openStore(filepath.Join(r.dir, "db"), r.cfg)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.def.Name, err)

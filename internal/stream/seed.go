@@ -48,6 +48,9 @@ func (r *Runner[S]) Seed(ctx context.Context, states func(partition int32, put f
 	return nil
 }
 
+// ChangelogValue is the changelog's record of a state without a timer, for the same purpose; state is what the codec writes.
+func ChangelogValue(state []byte) []byte { return append([]byte{formV1 | flagState}, state...) }
+
 func (r *Runner[S]) seedPartition(ctx context.Context, p int32, states func(int32, func(string, []byte) error) error) (n int64, err error) {
 	var w *sstable.Writer
 	var files []string
@@ -71,7 +74,7 @@ func (r *Runner[S]) seedPartition(ctx context.Context, p int32, states func(int3
 				return err
 			}
 			files = append(files, name)
-			w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), sstable.WriterOptions{TableFormat: r.store.db.TableFormat(), Comparer: pebble.DefaultComparer, MergerName: pebble.DefaultMerger.Name})
+			w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), r.store.opts.MakeWriterOptions(0, r.store.db.TableFormat()))
 		}
 		n++
 		k, v = stateKey(k[:0], p, key), append(append(v[:0], formV1|flagState), state...)

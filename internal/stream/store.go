@@ -25,6 +25,7 @@ import (
 //	0xffffffff 'm'          -> form of the store and number of partitions
 type store struct {
 	db     *pebble.DB
+	opts   *pebble.Options
 	failed atomic.Pointer[error] // of the last attempt to write in the background; nil = it succeeded
 }
 
@@ -100,11 +101,12 @@ func openStore(dir string, cfg Config) (*store, error) {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		opts.Levels[i].FilterType = pebble.TableFilter
 	}
+	opts.EnsureDefaults()
 	db, err := pebble.Open(dir, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open the state store in %s (is another process using it?): %w", dir, err)
 	}
-	s.db = db
+	s.db, s.opts = db, opts
 	return s, nil
 }
 
@@ -172,20 +174,31 @@ func (s *store) meta(partition int32) (meta, bool, error) {
 	return m, true, nil
 }
 
-func setMeta(b *pebble.Batch, partition int32, m meta) error {
+func (m meta) encode() []byte {
 	v := make([]byte, 0, 48)
 	v = append(v, m.topicID[:]...)
 	for _, n := range []int64{m.offset, m.at, m.now, m.entries} {
 		v = binary.BigEndian.AppendUint64(v, uint64(n))
 	}
-	return b.Set(prefix(nil, uint32(partition), kindMeta), v, nil)
+	return v
+}
+
+func setMeta(b *pebble.Batch, partition int32, m meta) error {
+	return b.Set(prefix(nil, uint32(partition), kindMeta), m.encode(), nil)
 }
 
 // wipe forgets all of a partition.
 func (s *store) wipe(partition int32) error {
+	if none, err := s.empty(partition); none || err != nil {
+		return err
+	}
 	from := binary.BigEndian.AppendUint32(nil, uint32(partition))
 	to := binary.BigEndian.AppendUint32(nil, uint32(partition)+1)
 	if err := s.db.DeleteRange(from, to, pebble.NoSync); err != nil {
+		return &storeError{err}
+	}
+	// There is no log: what is put in its place must not outlive a crash that this does not.
+	if err := s.db.Flush(); err != nil {
 		return &storeError{err}
 	}
 	return nil
