@@ -1,7 +1,9 @@
 package contactcap
 
 import (
+	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/ringfence/ringfence/processors/contactcap/policy"
 )
@@ -19,8 +21,27 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
+// stretch is a zone's offset and the instants between which it holds.
+type stretch struct {
+	loc                 *time.Location
+	offset, from, until int64
+}
+
+// stretches are the last ones asked for: most requests of a centre are of a few zones and of one time.
+var stretches [16]atomic.Pointer[stretch]
+
 // offsetAt is the zone's offset at an instant and the instants between which it holds.
 func offsetAt(ms int64, loc *time.Location) (offset, from, until int64) {
+	last := &stretches[uintptr(unsafe.Pointer(loc))/64%uintptr(len(stretches))]
+	if s := last.Load(); s != nil && s.loc == loc && s.from <= ms && ms < s.until {
+		return s.offset, s.from, s.until
+	}
+	offset, from, until = findOffset(ms, loc)
+	last.Store(&stretch{loc, offset, from, until})
+	return offset, from, until
+}
+
+func findOffset(ms int64, loc *time.Location) (offset, from, until int64) {
 	t := time.UnixMilli(ms).In(loc)
 	_, sec := t.Zone()
 	a, b := t.ZoneBounds()

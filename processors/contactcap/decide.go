@@ -44,9 +44,11 @@ type verdict struct {
 }
 
 // Decide answers a request over a history. It is pure: no clock, no I/O; the same arguments give the same answer.
-func Decide(h *History, p *policy.Policy, req Request) Decision {
+func Decide(h *History, p *policy.Policy, req Request) Decision { return decide(h, p, &req) }
+
+func decide(h *History, p *policy.Policy, req *Request) Decision {
 	var v view
-	v.look(h, p, &req, req.At)
+	v.look(h, p, req, req.At)
 	d := Decision{Permit: true, Zone: v.zone}
 	earliest, never := req.At, false
 	for _, r := range p.Rules {
@@ -61,7 +63,7 @@ func Decide(h *History, p *policy.Policy, req Request) Decision {
 			den.Used, den.Limit = &used, &limit
 		}
 		ok := false
-		if den.NextAllowedAt, ok = next(h, p, &req, []*policy.Rule{r}, req.At); ok {
+		if den.NextAllowedAt, ok = next(h, p, req, []*policy.Rule{r}, req.At); ok {
 			earliest = max(earliest, den.NextAllowedAt)
 		} else {
 			never = true
@@ -69,7 +71,7 @@ func Decide(h *History, p *policy.Policy, req Request) Decision {
 		d.DeniedBy = append(d.DeniedBy, den)
 	}
 	if !d.Permit && !never { // what one rule never allows is never allowed
-		d.NextAllowedAt, _ = next(h, p, &req, p.Rules, earliest)
+		d.NextAllowedAt, _ = next(h, p, req, p.Rules, earliest)
 	}
 	return d
 }

@@ -29,7 +29,8 @@ func (t *turn) permitRequest(r *event.PermitRequest) error {
 		d = t.Decide(t.key, t.s.history(), p, r, t.request(r))
 	} else {
 		t.s.fill(&t.m.history)
-		d = Decide(&t.m.history, p, t.request(r))
+		t.m.asked = t.request(r)
+		d = decide(&t.m.history, p, &t.m.asked)
 	}
 	m := t.m
 	var out *event.PermitDecision

@@ -40,7 +40,7 @@ const (
 // New makes the processor.
 func New(o Options) stream.Definition[State] {
 	p := &processor{o}
-	return stream.Definition[State]{Name: "contactcap", Inputs: []string{event.TopicCustomerEvents}, Codec: Codec{}, Process: p.process, Timer: p.timer}
+	return stream.Definition[State]{Name: "contactcap", Inputs: []string{event.TopicCustomerEvents}, Codec: Codec{}, OwnKey: true, Process: p.process, Timer: p.timer}
 }
 
 type processor struct{ Options }

@@ -19,6 +19,7 @@ type scratch struct {
 	request event.PermitRequest
 
 	history History
+	asked   Request
 
 	answer   event.PermitEvent
 	told     event.PermitEvent_Decision
@@ -34,7 +35,7 @@ var scratches = sync.Pool{New: func() any { return &scratch{kept: map[string]str
 
 // giveBack lets go of the state.
 func (m *scratch) giveBack() {
-	m.turn, m.history = turn{}, History{}
+	m.turn, m.history, m.asked = turn{}, History{}, Request{}
 	scratches.Put(m)
 }
 
