@@ -2,9 +2,7 @@ package stream
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -24,25 +22,22 @@ import (
 // bulkBytes is how much of the changelog is gathered for one file; a recovery holds so much, and one fetch.
 const bulkBytes = 32 << 20
 
+// bulkLevel is the level whose options such a file is written with. At the lowest one a deletion would count for nothing.
+const bulkLevel = 5
+
 // uncounted marks a meta written before the states were counted: a start that finds it counts them.
 const uncounted = -1
 
 // bulk gathers what a full replay has fetched.
 type bulk struct {
 	items  []bulkItem
-	order  []bulkOrder
+	order  []sortedKey
 	size   int
 	rounds int
 }
 
 // bulkItem is one changelog record. Its slices are the fetched response's.
 type bulkItem struct{ key, val []byte }
-
-// bulkOrder is an item's place. Head is what its key has behind the beginning that all keys share: it decides most comparisons.
-type bulkOrder struct {
-	head uint64
-	n    int32
-}
 
 func (b *bulk) add(key, val []byte) {
 	b.items = append(b.items, bulkItem{key, val})
@@ -51,32 +46,14 @@ func (b *bulk) add(key, val []byte) {
 
 // last sets the order: by key, and of each the last value.
 func (b *bulk) last() {
-	shared := len(b.items[0].key)
-	for i := range b.items {
-		k := b.items[i].key
-		shared = min(shared, len(k))
-		for !bytes.Equal(k[:shared], b.items[0].key[:shared]) {
-			shared--
+	b.order = sortedByKey(b.order[:0], len(b.items), func(i int) string { return text(b.items[i].key) })
+	keep := b.order[:0]
+	for i, o := range b.order {
+		if i+1 == len(b.order) || b.order[i+1].head != o.head || !bytes.Equal(b.items[b.order[i+1].n].key, b.items[o.n].key) {
+			keep = append(keep, o)
 		}
 	}
-	b.order = slices.Grow(b.order[:0], len(b.items))
-	for i := range b.items {
-		var head [8]byte
-		copy(head[:], b.items[i].key[shared:])
-		b.order = append(b.order, bulkOrder{binary.BigEndian.Uint64(head[:]), int32(i)})
-	}
-	slices.SortFunc(b.order, func(x, y bulkOrder) int {
-		if x.head != y.head {
-			return cmp.Compare(x.head, y.head)
-		}
-		if c := bytes.Compare(b.items[x.n].key, b.items[y.n].key); c != 0 {
-			return c
-		}
-		return cmp.Compare(y.n, x.n)
-	})
-	b.order = slices.CompactFunc(b.order, func(x, y bulkOrder) bool {
-		return x.head == y.head && bytes.Equal(b.items[x.n].key, b.items[y.n].key)
-	})
+	b.order = keep
 }
 
 // bulkName is a file on its way into the store; what a crash leaves of it is removed at the next start.
@@ -127,7 +104,7 @@ func (s *store) writeBulk(name string, partition int32, m meta, b *bulk) (err er
 	if err != nil {
 		return err
 	}
-	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), s.opts.MakeWriterOptions(0, s.db.TableFormat()))
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), s.opts.MakeWriterOptions(bulkLevel, s.db.TableFormat()))
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if err := w.Set(prefix(nil, uint32(partition), kindMeta), m.encode()); err != nil {
 		return err

@@ -3,7 +3,8 @@ package stream
 import "time"
 
 // Context is what a processor sees of the world while it handles one record or one timer: the states of its
-// partition, the timers, the outputs and the time. It is valid only during that call and only on its goroutine.
+// partition, the timers, the outputs and the time. It is valid only during that call and only on its goroutine. A key it is
+// given may be a text over the record's bytes: it is copied where it is kept.
 type Context[S any] struct{ b Backend[S] }
 
 // Backend holds what a Context shows. The Runner and memory.Driver are its two implementations.

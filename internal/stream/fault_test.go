@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -213,14 +214,18 @@ func TestChangelogMadeAnew(t *testing.T) {
 }
 
 func TestCacheSmallerThanState(t *testing.T) {
-	b, o := newBroker(t, 2), newOracle()
-	cfg := b.config(t.TempDir(), "a")
-	cfg.CacheEntries, cfg.MaxPoll = 4, 300
-	start(t, tallyDef("small"), cfg)
-	for range 4 {
-		b.feed(o, 3000, 1000)
+	for _, entries := range []int{4, 100} { // of 100, a quarter is looked up ahead
+		t.Run(strconv.Itoa(entries), func(t *testing.T) {
+			b, o := newBroker(t, 2), newOracle()
+			cfg := b.config(t.TempDir(), "a")
+			cfg.CacheEntries, cfg.MaxPoll = entries, 300
+			start(t, tallyDef("small"), cfg)
+			for range 4 {
+				b.feed(o, 3000, 1000)
+			}
+			b.check(o)
+		})
 	}
-	b.check(o)
 }
 
 func TestPoisonedRecord(t *testing.T) {

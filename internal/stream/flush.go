@@ -1,9 +1,7 @@
 package stream
 
 import (
-	"cmp"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -126,7 +124,7 @@ func (p *partition[S]) flushAll() error {
 
 // flush writes one batch. Sorted keys go into Pebble's skip list several times faster.
 func (s *store) flush(partition int32, m meta, items []flushItem, stale []timerRef) error {
-	slices.SortFunc(items, func(a, b flushItem) int { return cmp.Compare(a.key, b.key) })
+	order := sortedByKey(nil, len(items), func(i int) string { return items[i].key })
 	size := 128
 	for i := range items {
 		size += 2*(prefixLen+len(items[i].key)) + len(items[i].val) + 48
@@ -139,8 +137,8 @@ func (s *store) flush(partition int32, m meta, items []flushItem, stale []timerR
 		key = timerKey(key[:0], partition, t.at, t.key)
 		errs = append(errs, b.Delete(key, nil))
 	}
-	for i := range items {
-		it := &items[i]
+	for _, o := range order {
+		it := &items[o.n]
 		key = stateKey(key[:0], partition, it.key)
 		var err error
 		if it.val == nil {

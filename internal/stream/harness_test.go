@@ -60,7 +60,7 @@ const (
 func tallyDef(name string) Definition[tally] {
 	return Definition[tally]{
 		Name: name, Inputs: []string{inTopic}, Codec: tallyCodec{},
-		Process: func(c *Context[tally], r *Record) error {
+		OwnKey: true, Process: func(c *Context[tally], r *Record) error {
 			v, err := strconv.ParseUint(string(r.Value), 10, 64)
 			if err != nil {
 				return &Reject{Reason: "not a number", Pointer: "/value"}

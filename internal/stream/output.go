@@ -144,7 +144,7 @@ func (p *partition[S]) finish() {
 			}
 		}
 	}
-	p.touched = p.touched[:0]
+	p.touched, p.recent = p.touched[:0], nil
 	clear(p.undo)
 	p.undo = p.undo[:0]
 	clear(p.outputs)

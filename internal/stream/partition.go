@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,13 +20,15 @@ type partition[S any] struct {
 	id  int32
 	ctx *Context[S]
 
-	cache *simplelru.LRU[string, *entry[S]]
-	spill map[string]*entry[S] // evicted from cache and still needed: touched in this transaction, or not stored
-	dec   decoded[S]
+	cache   *simplelru.LRU[string, *entry[S]]
+	entries int                  // the cache's size
+	spill   map[string]*entry[S] // evicted from cache and still needed: touched in this transaction, or not stored
+	dec     decoded[S]
 
 	txn     uint64
 	rec     uint64
 	touched []*entry[S]
+	recent  *entry[S] // found last; it counts while the record in hand is the one that touched it
 	undo    []undo[S]
 	outputs []Output
 	sent    int // outputs handed to the producer already
@@ -50,6 +53,9 @@ type partition[S any] struct {
 	inFlush   []*entry[S]
 	flushDone chan error // nil: no flush is under way
 	flushed   time.Time  // when the last one began
+
+	aheadKeys  []string
+	aheadOrder []sortedKey
 
 	meta     meta
 	key, val []byte
@@ -89,7 +95,7 @@ type run struct {
 
 func newPartition[S any](r *Runner[S], id int32, entries int) *partition[S] {
 	p := &partition[S]{
-		r: r, id: id, spill: map[string]*entry[S]{}, txn: 1, due: math.MinInt64, flushed: time.Now(),
+		r: r, id: id, entries: max(entries, 1), spill: map[string]*entry[S]{}, txn: 1, due: math.MinInt64, flushed: time.Now(),
 		lag: map[string]int64{}, polled: map[string]int64{}, done: make(chan struct{}), fenced: make(chan struct{}),
 	}
 	p.ctx = NewContext[S](p)
@@ -109,11 +115,14 @@ func (p *partition[S]) advance(t time.Time) {
 
 // find returns the entry of key, loaded and marked as touched by the record in hand.
 func (p *partition[S]) find(key string) (*entry[S], error) {
+	if e := p.recent; e != nil && e.rec == p.rec && e.key == key { // a record mostly asks for one key, several times
+		return e, nil
+	}
 	e, ok := p.cache.Get(key)
 	if !ok && len(p.spill) > 0 {
 		if e, ok = p.spill[key]; ok {
-			delete(p.spill, key)
-			p.cache.Add(key, e)
+			delete(p.spill, e.key)
+			p.cache.Add(e.key, e)
 		}
 	}
 	if !ok {
@@ -124,7 +133,7 @@ func (p *partition[S]) find(key string) (*entry[S], error) {
 		}
 		e.txn = p.txn
 		p.touched = append(p.touched, e)
-		p.cache.Add(key, e)
+		p.cache.Add(e.key, e)
 	} else if e.txn != p.txn {
 		e.txn, e.baseTimer, e.baseState, e.dirty = p.txn, e.timer, e.slot != nil, false
 		p.touched = append(p.touched, e)
@@ -133,27 +142,41 @@ func (p *partition[S]) find(key string) (*entry[S], error) {
 		e.rec = p.rec
 		p.undo = append(p.undo, undo[S]{e, e.slot, e.timer, e.dirty})
 	}
+	p.recent = e
 	return e, nil
 }
 
-func (p *partition[S]) load(key string) (*entry[S], error) {
-	e := &entry[S]{key: key, timer: noTimer, baseTimer: noTimer, storedTimer: noTimer}
-	p.key = stateKey(p.key[:0], p.id, key)
-	v, ok, err := p.r.store.get(p.val[:0], p.key)
-	p.val = v[:0]
-	if err != nil || !ok {
-		return e, err
-	}
+// absent is the entry of a key that the store doesn't have.
+func (p *partition[S]) absent(key string) *entry[S] {
+	return &entry[S]{key: strings.Clone(key), timer: noTimer, baseTimer: noTimer, storedTimer: noTimer}
+}
+
+// loaded is the entry of a key as the store has it.
+func (p *partition[S]) loaded(key string, v []byte) (*entry[S], error) {
 	state, timer, err := parseValue(v)
 	if err != nil {
 		return nil, &storeError{fmt.Errorf("key %q: %w", key, err)}
 	}
+	e := p.absent(key)
 	if state != nil {
 		e.buf = append(make([]byte, head, head+len(state)), state...)
 		e.slot, e.baseState = e.buf, true
 	}
 	e.timer, e.baseTimer, e.storedTimer = timer, timer, timer
 	return e, nil
+}
+
+func (p *partition[S]) load(key string) (*entry[S], error) {
+	p.key = stateKey(p.key[:0], p.id, key)
+	v, ok, err := p.r.store.get(p.val[:0], p.key)
+	p.val = v[:0]
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return p.absent(key), nil
+	}
+	return p.loaded(key, v)
 }
 
 func (p *partition[S]) Get(key string) (*S, bool, error) {
@@ -281,6 +304,11 @@ func (p *partition[S]) begin(now time.Time) {
 func (p *partition[S]) work() error {
 	n := 0
 	for {
+		if p.r.def.OwnKey && n%aheadRecords == 0 {
+			if err := p.ahead(); err != nil {
+				return fmt.Errorf("partition %d: %w", p.id, err)
+			}
+		}
 		kr, topic := p.pop()
 		if kr == nil {
 			break

@@ -74,7 +74,7 @@ func (r *Runner[S]) seedPartition(ctx context.Context, p int32, states func(int3
 				return err
 			}
 			files = append(files, name)
-			w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), r.store.opts.MakeWriterOptions(0, r.store.db.TableFormat()))
+			w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), r.store.opts.MakeWriterOptions(bulkLevel, r.store.db.TableFormat()))
 		}
 		n++
 		k, v = stateKey(k[:0], p, key), append(append(v[:0], formV1|flagState), state...)

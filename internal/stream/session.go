@@ -13,6 +13,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// fetchBytes is what a fetch takes of one partition: with more, a poll would be full of the records of two or three, and the cores
+// that work on partitions in parallel would wait for each other.
+const fetchBytes = 512 << 10
+
 // session is the life of one Kafka client: one membership of the group, one epoch of the transactional ID. When
 // the fate of a transaction is unknown the session ends, and the next one learns it from the changelog and from
 // the committed offsets.
@@ -83,6 +87,7 @@ func (s *session[S]) open() error {
 		kgo.TransactionalID(r.txnID),
 		kgo.TransactionTimeout(r.cfg.TxnTimeout),
 		kgo.FetchMaxWait(250*time.Millisecond), // a partition that comes back waits for the fetch under way without it
+		kgo.FetchMaxPartitionBytes(fetchBytes),
 		kgo.ProducerLinger(0),
 		kgo.MaxBufferedRecords(1<<20),
 		kgo.MetadataMinAge(100*time.Millisecond), // a partition's new leader is looked for at once
@@ -244,7 +249,8 @@ func (r *Runner[S]) drop(id int32) {
 // shareCache divides the cache among the partitions; r.mu is held and no transaction runs.
 func (r *Runner[S]) shareCache() {
 	for _, p := range r.parts {
-		p.cache.Resize(max(r.cfg.CacheEntries/len(r.parts), 1))
+		p.entries = max(r.cfg.CacheEntries/len(r.parts), 1)
+		p.cache.Resize(p.entries)
 		p.dec.most = max(r.cfg.Decoded/len(r.parts), 1)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
 // store is one Pebble database a runner. Keys start with the partition:
@@ -101,6 +102,7 @@ func openStore(dir string, cfg Config) (*store, error) {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		opts.Levels[i].FilterType = pebble.TableFilter
 	}
+	opts.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression } // soon it is compacted away
 	opts.EnsureDefaults()
 	db, err := pebble.Open(dir, opts)
 	if err != nil {

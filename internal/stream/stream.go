@@ -40,6 +40,8 @@ type Definition[S any] struct {
 	Inputs  []string // topics that share the number of partitions
 	Codec   Codec[S]
 	Process func(c *Context[S], r *Record) error
+	// OwnKey says that Process mostly asks for the state of the record's own key: those of a poll are then looked up together.
+	OwnKey bool
 	// Timer is called when stream time (the later of the wall clock and the newest record's timestamp)
 	// has reached the time set for the key. Optional.
 	Timer func(c *Context[S], key string, at time.Time) error

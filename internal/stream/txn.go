@@ -54,7 +54,7 @@ func (s *session[S]) step(fetches kgo.Fetches) error {
 	if err != nil {
 		return s.abort(parts, err)
 	}
-	committed, err := s.commit()
+	committed, err := s.commit(records > 0)
 	if !committed {
 		// It may be committed all the same: the answer may have been lost. The next session finds out.
 		s.discard(parts)
@@ -69,9 +69,16 @@ func (s *session[S]) step(fetches kgo.Fetches) error {
 
 // commit ends the transaction. It is bounded in time: if the group has expelled this member, the client waits for a
 // heartbeat that its own group loop, which waits for the end of this transaction, never sends.
-func (s *session[S]) commit() (bool, error) {
+//
+// Without polled records the client's session would not know whether the broker protects their offsets, and wait for half a
+// second after the commit. There are none, and pinOffsets has named the group's generation: the transaction is simply ended.
+func (s *session[S]) commit(polled bool) (bool, error) {
 	ctx, cancel := context.WithTimeout(s.r.txnCtx, 2*s.r.timeout)
 	defer cancel()
+	if !polled {
+		err := s.cl.EndTransaction(ctx, kgo.TryCommit)
+		return err == nil, err
+	}
 	return s.gts.End(ctx, kgo.TryCommit)
 }
 
