@@ -17,7 +17,7 @@ import (
 )
 
 func (b *bench) processor(br *broker, dir string) (*stream.Runner[contactcap.State], error) {
-	p, err := policy.Load("china-unicom")
+	p, err := chinaUnicom()
 	if err != nil {
 		return nil, err
 	}

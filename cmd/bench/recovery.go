@@ -26,17 +26,13 @@ func (b *bench) recovery(ctx context.Context) error {
 		return err
 	}
 	b.say("recovery: a changelog of %d customers with ten calls each", n)
-	values := make([][]byte, 997)
-	for i := range values {
-		state, _, err := calledTen(i)
-		if err != nil {
-			return err
-		}
-		values[i] = stream.ChangelogValue(state)
+	values, err := variants()
+	if err != nil {
+		return err
 	}
 	place := kgo.StickyKeyPartitioner(nil).ForTopic(event.TopicCustomerEvents)
 	if err := br.fill(ctx, n, func(i int) *kgo.Record {
-		r := &kgo.Record{Topic: topic, Key: []byte(customerName(int(uint64(i) * 2654435761 % uint64(n)))), Value: values[i%len(values)]}
+		r := &kgo.Record{Topic: topic, Key: []byte(customerName(int(uint64(i) * 2654435761 % uint64(n)))), Value: stream.ChangelogValue(values[i%len(values)])}
 		r.Partition = int32(place.Partition(r, partitions))
 		return r
 	}); err != nil {

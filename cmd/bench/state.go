@@ -8,8 +8,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,10 +25,24 @@ import (
 	"github.com/ringfence/ringfence/processors/contactcap/policy"
 )
 
+var chinaUnicom = sync.OnceValues(func() (*policy.Policy, error) { return policy.Load("china-unicom") })
+
+// variants are different states of customers with ten calls.
+var variants = sync.OnceValues(func() ([][]byte, error) {
+	out := make([][]byte, 997)
+	for i := range out {
+		var err error
+		if out[i], _, err = calledTen(i); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+})
+
 // calledTen is the state of a customer with ten calls, as the processor keeps it after their events, and what the calls
 // themselves take beside it.
 func calledTen(variant int) (state []byte, whole int, err error) {
-	p, err := policy.Load("china-unicom")
+	p, err := chinaUnicom()
 	if err != nil {
 		return nil, 0, err
 	}
@@ -68,6 +85,8 @@ func (b *bench) state(context.Context) error {
 	return nil
 }
 
+const memoryLimit = 700 << 20
+
 // cold decides on customers of whom nothing is in memory, in a state much larger than it.
 func (b *bench) cold(ctx context.Context) error {
 	br, err := b.broker(ctx, "cold")
@@ -101,6 +120,9 @@ func (b *bench) cold(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	// The limit is what GOMEMLIMIT sets for the product; what writing the customers took is given back first.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
+	debug.FreeOSMemory()
 	var most atomic.Int64
 	watched, stop := context.WithCancel(ctx)
 	gone := make(chan struct{})
@@ -122,8 +144,8 @@ func (b *bench) cold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.add(line{fmt.Sprintf("decisions on cold customers, %s of them on disk", count(b.customers)), rate(v.rate, "customers"),
-		fmt.Sprintf("%d MB resident at most, %s included; %d bytes a customer on disk", most.Load()>>20, map[bool]string{true: "the broker", false: "the bench"}[br.kafka != nil], size/int64(b.customers)),
+	b.add(line{fmt.Sprintf("decisions on cold customers, %s of them on disk", count(b.customers)), fmt.Sprintf("%s, %.1f us of CPU each", rate(v.rate, "customers"), v.micros),
+		fmt.Sprintf("%d MB resident at most (GOMEMLIMIT %d MB), %s included; %d bytes a customer on disk", most.Load()>>20, memoryLimit>>20, map[bool]string{true: "the broker", false: "the bench"}[br.kafka != nil], size/int64(b.customers)),
 		"", ">= 100 k/s, <= 1 GB"})
 	return nil
 }
@@ -140,13 +162,14 @@ func customerName(i int) string { return fmt.Sprintf("C%09d", i) }
 // manyCustomers are the states of b.customers customers, each with ten calls, by partition.
 func (b *bench) manyCustomers(partition int32, put func(key string, state []byte) error) error {
 	number := string([]byte{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef})
-	variants, numbers := make([][]byte, 997), make([]int, 997)
-	for i := range variants {
-		var err error
-		if variants[i], _, err = calledTen(i); err != nil {
-			return err
-		}
-		if numbers[i] = strings.Index(string(variants[i]), number); numbers[i] < 0 {
+	all, err := variants()
+	if err != nil {
+		return err
+	}
+	states, numbers := make([][]byte, len(all)), make([]int, len(all))
+	for i := range numbers {
+		states[i] = slices.Clone(all[i])
+		if numbers[i] = strings.Index(string(states[i]), number); numbers[i] < 0 {
 			return errors.New("the state does not hold its number's hash")
 		}
 	}
@@ -163,7 +186,7 @@ func (b *bench) manyCustomers(partition int32, put func(key string, state []byte
 			continue
 		}
 		// Every customer has a number of his own: 16 bytes that no compression saves.
-		state, where := variants[i%len(variants)], numbers[i%len(variants)]
+		state, where := states[i%len(states)], numbers[i%len(states)]
 		binary.LittleEndian.PutUint64(state[where:], rnd.Uint64())
 		binary.LittleEndian.PutUint64(state[where+8:], rnd.Uint64())
 		if err := put(string(key), state); err != nil {
