@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -27,7 +28,13 @@ type apache struct {
 	addrs   []string // of the brokers
 	voters  string
 	control []string
-	brokers []*exec.Cmd
+	brokers []*broker
+}
+
+// broker is one process of it.
+type broker struct {
+	*exec.Cmd
+	done chan struct{} // closed when it has ended
 }
 
 const apacheProperties = `process.roles=broker,controller
@@ -48,7 +55,15 @@ transaction.state.log.num.partitions=5
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 add.partitions.to.txn.retry.backoff.ms=1
-broker.session.timeout.ms=4000
+broker.session.timeout.ms=9000
+initial.broker.registration.timeout.ms=600000
+controller.quorum.election.timeout.ms=5000
+controller.quorum.fetch.timeout.ms=10000
+controller.quorum.request.timeout.ms=10000
+log.cleaner.dedupe.buffer.size=16777216
+num.network.threads=2
+num.io.threads=4
+num.recovery.threads.per.data.dir=1
 message.max.bytes=33554432
 replica.fetch.max.bytes=33554432
 `
@@ -62,18 +77,18 @@ func startApache(t *testing.T) *apache {
 	}
 	var voters []string
 	for i := range 3 {
-		a.addrs, a.control = append(a.addrs, freeAddr(t)), append(a.control, freeAddr(t))
+		a.addrs, a.control = append(a.addrs, lastingAddr(t)), append(a.control, lastingAddr(t))
 		voters = append(voters, fmt.Sprintf("%d@%s", i+1, a.control[i]))
 	}
 	a.voters = strings.Join(voters, ",")
-	a.brokers = make([]*exec.Cmd, 3)
+	a.brokers = make([]*broker, 3)
 	for i := range 3 {
 		file := a.file(i)
 		text := fmt.Sprintf(apacheProperties, i+1, a.voters, a.addrs[i], a.control[i], a.addrs[i], filepath.Join(a.dir, fmt.Sprint("data", i)))
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command("java", "-cp", a.libs+"/*", "kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAA", "-c", file).CombinedOutput()
+		out, err := exec.Command("java", "-XX:TieredStopAtLevel=1", "-cp", a.libs+"/*", "kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAA", "-c", file).CombinedOutput()
 		if err != nil {
 			t.Fatalf("format the storage: %v\n%s", err, out)
 		}
@@ -91,17 +106,41 @@ func startApache(t *testing.T) *apache {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	for deadline := time.Now().Add(4 * time.Minute); ; { // three JVMs on a busy machine take their time
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) { // three JVMs on a busy machine take their time
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		d, err := kadm.NewClient(cl).BrokerMetadata(ctx)
 		cancel()
 		if err == nil && len(d.Brokers) == 3 {
+			t.Logf("three brokers are up after %v", time.Since(began).Round(100*time.Millisecond))
 			return a
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the cluster is not up: %v\n%s", err, a.log(0))
+		for i, b := range a.brokers {
+			select {
+			case <-b.done:
+				t.Fatalf("broker %d ended:\n%s", i+1, a.log(i))
+			default:
+			}
+		}
+		if time.Since(began) > 10*time.Minute {
+			t.Fatalf("the cluster is not up: %v\n%s\n%s\n%s", err, a.log(0), a.log(1), a.log(2))
 		}
 	}
+}
+
+// lastingAddr is a free address outside the range from which connections get their own ports: nothing takes it before
+// its broker is there.
+func lastingAddr(t *testing.T) string {
+	t.Helper()
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return l.Addr().String()
+	}
+	t.Fatal("no port between 20000 and 30000 is free")
+	return ""
 }
 
 func (a *apache) file(i int) string {
@@ -120,16 +159,18 @@ func (a *apache) start(i int) {
 		a.t.Fatal(err)
 	}
 	defer func() { _ = out.Close() }()
-	a.brokers[i] = exec.Command("java", "-Xmx512m", "-cp", a.libs+"/*", "kafka.Kafka", a.file(i))
-	a.brokers[i].Stdout, a.brokers[i].Stderr = out, out
-	if err := a.brokers[i].Start(); err != nil {
+	b := &broker{exec.Command("java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", a.libs+"/*", "kafka.Kafka", a.file(i)), make(chan struct{})}
+	b.Stdout, b.Stderr = out, out
+	if err := b.Start(); err != nil {
 		a.t.Fatal(err)
 	}
+	a.brokers[i] = b
+	go func() { defer close(b.done); _ = b.Wait() }()
 }
 
 func (a *apache) kill(i int) {
 	_ = a.brokers[i].Process.Kill()
-	_ = a.brokers[i].Wait()
+	<-a.brokers[i].done
 }
 
 // TestApacheKafka: two processes share the work on a cluster of three Apache Kafka brokers and one ClickHouse; one of
@@ -211,7 +252,7 @@ func decides(ctx context.Context, url string) error {
 
 func waitForPort(t *testing.T, addr string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(5 * time.Minute); ; {
 		c, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			_ = c.Close()

@@ -27,6 +27,7 @@ type explanation struct {
 	Policy        string     `json:"policy"`
 	Decision      string     `json:"decision"`
 	NextAllowedAt *time.Time `json:"next_allowed_at"`
+	HistorySince  *time.Time `json:"history_since"`
 	Rules         []struct {
 		Rule          string     `json:"rule"`
 		Name          string     `json:"name"`
@@ -38,6 +39,7 @@ type explanation struct {
 		Evidence      []struct {
 			EventID string    `json:"event_id"`
 			CallID  string    `json:"call_id"`
+			What    string    `json:"what"`
 			At      time.Time `json:"at"`
 		} `json:"evidence"`
 	} `json:"rules"`
@@ -85,7 +87,7 @@ func capsExplain(g *globals) *cobra.Command {
 			if err := json.Unmarshal(raw, &x); err != nil {
 				return &exit{2, fmt.Errorf("the server's answer: %w", err)}
 			}
-			return renderExplanation(cmd.OutOrStdout(), &x)
+			return renderExplanation(cmd.OutOrStdout(), &x, question{purpose, campaign, caller, products})
 		},
 	}
 	cmd.Flags().StringVar(&customer, "customer", "", "customer id")
@@ -98,45 +100,104 @@ func capsExplain(g *globals) *cobra.Command {
 	return cmd
 }
 
-func renderExplanation(w io.Writer, x *explanation) error {
+// question is what an explanation answers.
+type question struct {
+	purpose, campaign, caller string
+	products                  []string
+}
+
+func (q question) String() string {
+	text := "asked: a call for " + strings.ReplaceAll(q.purpose, "_", " ")
+	switch len(q.products) {
+	case 0:
+		text += ", no product named (rules per product look at all of them)"
+	case 1:
+		text += ", product " + q.products[0]
+	default:
+		text += ", products " + strings.Join(q.products, ", ")
+	}
+	if q.campaign != "" {
+		text += ", campaign " + q.campaign
+	}
+	if q.caller != "" {
+		text += ", showing " + q.caller
+	}
+	return text
+}
+
+// renderExplanation prints first what denies, then what allows, then what does not concern the call and why.
+func renderExplanation(w io.Writer, x *explanation, q question) error {
 	const stamp = "2006-01-02 15:04:05 -07:00"
 	verdict := "MAY be called"
 	if x.Decision != "permit" {
 		verdict = "may NOT be called"
 	}
-	_, _ = fmt.Fprintf(w, "%s %s at %s under %s\n", x.CustomerID, verdict, x.At.Format(stamp), x.Policy)
+	_, _ = fmt.Fprintf(w, "%s %s at %s under %s\n%s\n", x.CustomerID, verdict, x.At.Format(stamp), x.Policy, q)
 	if x.Decision != "permit" {
 		if x.NextAllowedAt != nil {
-			_, _ = fmt.Fprintf(w, "next allowed: %s\n", x.NextAllowedAt.Format(stamp))
+			_, _ = fmt.Fprintf(w, "next allowed: %s, if nothing happens until then\n", x.NextAllowedAt.Format(stamp))
 		} else {
 			_, _ = fmt.Fprintln(w, "next allowed: never, unless something changes")
 		}
 	}
-	_, _ = fmt.Fprintln(w)
+	if x.HistorySince != nil {
+		_, _ = fmt.Fprintf(w, "calls before %s may be forgotten\n", x.HistorySince.Format(stamp))
+	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(tw, "\tRULE\tUSED\tNEXT ALLOWED\tWHAT IT SAYS")
-	for _, r := range x.Rules {
-		mark := map[string]string{"allow": "✓", "deny": "✗", "not_applicable": "·"}[r.Verdict]
-		used, next := "", ""
-		if r.Used != nil && r.Limit != nil {
-			used = fmt.Sprintf("%d of %d", *r.Used, *r.Limit)
-		}
-		if r.Verdict == "deny" {
-			next = "never"
-			if r.NextAllowedAt != nil {
-				next = r.NextAllowedAt.Format(stamp)
+	for _, group := range []struct{ verdict, title string }{{"deny", "✗ DENIED BY"}, {"allow", "✓ ALLOWED BY"}, {"not_applicable", "· NOT CONCERNED"}} {
+		titled := false
+		for _, r := range x.Rules {
+			if r.Verdict != group.verdict {
+				continue
 			}
-		}
-		text := r.Name
-		if r.Detail != "" {
-			text = strings.TrimPrefix(text+": "+r.Detail, ": ")
-		}
-		_, _ = fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", mark, r.Rule, used, next, text)
-		for _, e := range r.Evidence {
-			_, _ = fmt.Fprintf(tw, "\t\t\t\t  %s  %s\n", e.At.Format(stamp), strings.TrimSpace(e.CallID+" "+e.EventID))
+			if !titled {
+				titled = true
+				head := "\t\t"
+				if group.verdict == "deny" {
+					head = "\tCOUNT\tNEXT ALLOWED"
+				} else if group.verdict == "allow" {
+					head = "\tCOUNT\t"
+				}
+				_, _ = fmt.Fprintf(tw, "\n%s%s\tBECAUSE\n", group.title, head)
+			}
+			used, next := "", ""
+			if r.Used != nil && r.Limit != nil {
+				used = fmt.Sprintf("%d of %d", *r.Used, *r.Limit)
+			}
+			if r.Verdict == "deny" {
+				next = "never"
+				if r.NextAllowedAt != nil {
+					next = r.NextAllowedAt.Format(stamp)
+				}
+			}
+			text := r.Name
+			if r.Detail != "" {
+				text = strings.TrimPrefix(text+": "+r.Detail, ": ")
+			}
+			_, _ = fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\n", r.Rule, used, next, text)
+			for _, e := range r.Evidence {
+				_, _ = fmt.Fprintf(tw, "\t\t\t  %s  %s\n", e.At.Format(stamp), witness(e.What, e.CallID, e.EventID))
+			}
 		}
 	}
 	return tw.Flush()
+}
+
+// witness names an event. An event's id that was made of its call's says nothing more than that.
+func witness(what, call, event string) string {
+	switch {
+	case what == "permit":
+		return "permit " + event + ", still out: it counts as the call it may become"
+	case call != "" && (event == "" || strings.HasPrefix(event, "call:"+call+":")):
+		return what + " " + call
+	case call != "" && what == "complaint":
+		return "complaint about call " + call + ", event " + event
+	case call != "":
+		return what + " " + call + ", event " + event
+	case what == "change":
+		return "customer change, event " + event
+	}
+	return what + ", event " + event
 }
 
 func capsCheck() *cobra.Command {

@@ -24,13 +24,13 @@ import (
 
 type bench struct {
 	*API
-	t      *testing.T
+	t      testing.TB
 	h      http.Handler
 	kafka  *kfake.Cluster
 	client *kgo.Client
 }
 
-func start(t *testing.T, change func(*config.Config)) *bench {
+func start(t testing.TB, change func(*config.Config)) *bench {
 	t.Helper()
 	k, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {

@@ -15,7 +15,20 @@ type Evidence struct {
 	EventID string
 	CallID  string
 	At      int64
+	What    Witness
 }
+
+// Witness is the kind of an event that is evidence.
+type Witness byte
+
+const (
+	ACall Witness = iota
+	APermit
+	AChange
+	AComplaint
+)
+
+func (w Witness) String() string { return [...]string{"call", "permit", "change", "complaint"}[w] }
 
 // Denial is one rule that denies.
 type Denial struct {
@@ -130,7 +143,7 @@ func (v *view) detail(r *policy.Rule, x *verdict) string {
 	case policy.Limit, policy.NeverAfter:
 		return countText(r, x.used)
 	case policy.Gap:
-		return spanText(r.Gap) + " must pass since the last " + eventText(&r.Event)
+		return spanText(r.Gap) + " must pass since the last " + eventText(&r.Event, 1)
 	case policy.Hours:
 		return "calling hours are " + hoursText(r) + " of the customer's time (" + v.zone.String() + ")"
 	case policy.List:
@@ -257,11 +270,7 @@ func callerAllowed(allowed []string, req *Request) bool {
 }
 
 func countText(r *policy.Rule, used int64) string {
-	s := "s"
-	if used == 1 {
-		s = ""
-	}
-	what := eventText(&r.Event) + s
+	what := eventText(&r.Event, used)
 	if r.Event.Event == 0 {
 		return "never allowed"
 	}
@@ -274,18 +283,46 @@ func countText(r *policy.Rule, used int64) string {
 	return strconv.FormatInt(used, 10) + " " + what + " in the " + spanText(r.In.Rolling) + " before"
 }
 
-func eventText(f *policy.Filter) string {
+// eventText names what a filter picks, in the number that n of them take.
+func eventText(f *policy.Filter, n int64) string {
+	s := "s"
+	if n == 1 {
+		s = ""
+	}
 	switch {
 	case f.Bridged:
-		return "conversation"
+		return "conversation" + s
 	case f.Event == policy.Refusal:
-		return "refusal"
+		return "refusal" + s
 	case f.Event == policy.Cancellation:
-		return "cancellation"
+		return "cancellation" + s
 	case f.Event == policy.Complaint:
-		return "complaint"
+		return "complaint" + s
 	}
-	return "call"
+	text := ""
+	if f.Answered != nil {
+		text = "answered "
+		if !*f.Answered {
+			text = "unanswered "
+		}
+	}
+	if len(f.Direction) > 1 || len(f.Direction) == 1 && f.Direction[0] != "outbound" {
+		text += strings.Join(f.Direction, " or ") + " "
+	}
+	if len(f.Purpose) > 0 {
+		text += strings.ReplaceAll(strings.Join(f.Purpose, " or "), "_", " ") + " "
+	}
+	text += "call" + s
+	if len(f.AnsweredBy) > 0 {
+		text += " answered by " + strings.Join(f.AnsweredBy, " or ")
+	}
+	if len(f.Outcome) > 0 {
+		text += " with outcome " + strings.Join(f.Outcome, " or ")
+	}
+	if len(f.CampaignIDs) > 0 {
+		text += " of campaign " + strings.Join(f.CampaignIDs, " or ")
+	}
+	return text
 }
 
 func spanText(s policy.Span) string {

@@ -3,6 +3,7 @@ package contactcap
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ringfence/ringfence/processors/contactcap/policy"
@@ -36,6 +37,7 @@ type EvidenceJSON struct {
 	EventID string `json:"event_id"`
 	CallID  string `json:"call_id"`
 	At      string `json:"at"`
+	What    string `json:"what"` // call, permit (one that is out), change, complaint
 }
 
 // JSON of the explanation.
@@ -90,7 +92,7 @@ func Explain(h *History, p *policy.Policy, req Request) *Explanation {
 		r = byID[r.ID]
 		x := v.judge(r, true)
 		if x.applies {
-			re.Verdict, re.Detail = "allow", v.detail(r, &x)+v.partial(r)+v.clearings(r)
+			re.Verdict, re.Detail = "allow", v.story(r, &x)+v.partial(r)+v.clearings(r)
 			re.NextAllowedAt = at(req.At, true)
 			if x.counted {
 				re.Used, re.Limit = &x.used, &x.limit
@@ -100,8 +102,11 @@ func Explain(h *History, p *policy.Policy, req Request) *Explanation {
 				re.NextAllowedAt = at(next(h, p, &req, []*policy.Rule{r}, req.At))
 			}
 			for _, ev := range x.evidence {
-				re.Evidence = append(re.Evidence, EvidenceJSON{ev.EventID, ev.CallID, stamp(ev.At, v.zone)})
+				re.Evidence = append(re.Evidence, EvidenceJSON{ev.EventID, ev.CallID, stamp(ev.At, v.zone), ev.What.String()})
 			}
+		}
+		if !x.applies {
+			re.Detail = v.spared(r)
 		}
 		e.Rules = append(e.Rules, re)
 	}
@@ -110,6 +115,52 @@ func Explain(h *History, p *policy.Policy, req Request) *Explanation {
 		e.NextAllowedAt = at(next(h, p, &req, rules, req.At))
 	}
 	return e
+}
+
+// story is a verdict's detail where the events it rests on are known, too.
+func (v *view) story(r *policy.Rule, x *verdict) string {
+	switch text := v.detail(r, x); {
+	case r.Kind == policy.Gap && !x.deny && len(x.evidence) == 0:
+		return "no " + eventText(&r.Event, 1) + " so far"
+	case r.Kind == policy.Gap && !x.deny:
+		return spanText(r.Gap) + " have passed since the last " + eventText(&r.Event, 1)
+	case r.Kind == policy.List && x.deny:
+		return text + ", until a customer change takes him off it"
+	case r.Kind == policy.NeverAfter && r.Event.Event == policy.Refusal && x.deny:
+		return text + ", unless they are cleared"
+	default:
+		return text
+	}
+}
+
+// spared says why a rule does not concern the request.
+func (v *view) spared(r *policy.Rule) string {
+	w := &r.When
+	is := func(s string) string {
+		if s == "" {
+			return "none"
+		}
+		return s
+	}
+	for _, c := range []struct {
+		what string
+		list []string
+		is   string
+	}{{"segment", w.Segment, v.segment}, {"purpose", w.Purpose, v.req.Purpose}, {"campaign", w.Campaign, v.req.Campaign}, {"plan", w.Plan, v.plan}, {"tariff", w.Tariff, v.tariff},
+		{"partner", w.Partner, v.req.PartnerID}, {"region", w.Region, v.region}} {
+		if len(c.list) > 0 && !slices.Contains(c.list, c.is) {
+			return "it concerns the " + c.what + " " + strings.Join(c.list, " or ") + "; here it is " + is(c.is)
+		}
+	}
+	switch {
+	case len(w.Group) > 0 && !slices.ContainsFunc(v.groups, func(g string) bool { return slices.Contains(w.Group, g) }):
+		return "it concerns the group " + strings.Join(w.Group, " or ") + "; the customer is in " + is(strings.Join(v.groups, " and "))
+	case w.GuaranteedAgent != nil && *w.GuaranteedAgent && !v.req.GuaranteedAgent:
+		return "it concerns calls with a guaranteed agent"
+	case w.GuaranteedAgent != nil && !*w.GuaranteedAgent && v.req.GuaranteedAgent:
+		return "it concerns calls without a guaranteed agent"
+	}
+	return "it concerns the product " + strings.Join(w.Product, " or ") + "; asked is about " + is(strings.Join(v.req.Products, " and "))
 }
 
 // partial says from when on a rule can be trusted whose window is longer than what the history was kept for.

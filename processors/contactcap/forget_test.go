@@ -390,8 +390,8 @@ func (l *life) explain() {
 		if x.Detail = detail; said && strings.Contains(y.Detail, "; refusals") {
 			x.Detail = y.Detail
 		}
-		if y.Verdict == "allow" && strings.Contains(y.Detail, "must pass since") { // of a gap that has passed the event is told as long as it is known
-			x.Evidence, y.Evidence = nil, nil
+		if y.Verdict == "allow" && strings.Contains(y.Detail, " have passed since the last ") { // of a gap that has passed the event is told as long as it is known
+			x.Evidence, y.Evidence, x.Detail, y.Detail = nil, nil, "", ""
 		}
 		if said && !l.changed && strings.Contains(warning, "can be trusted") {
 			l.c.dice.(drawn).Fatalf("nothing that %s counts may be forgotten, and it warns of it:%s", x.Rule, warning)

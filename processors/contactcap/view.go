@@ -93,7 +93,7 @@ func (v *view) onList(name string) (bool, Evidence) {
 			break
 		}
 		if b, ok := c.Lists[name]; ok {
-			on, since = b, Evidence{EventID: c.EventID, At: c.At}
+			on, since = b, Evidence{EventID: c.EventID, At: c.At, What: AChange}
 		}
 	}
 	// What a call or a complaint puts on a list stays until a later customer change takes it off.
@@ -113,7 +113,7 @@ func (v *view) onList(name string) (bool, Evidence) {
 		for i := range v.h.Complaints {
 			c := &v.h.Complaints[i]
 			for _, at := range c.Serious {
-				later(at, Evidence{EventID: c.EventID, CallID: c.CallID, At: at})
+				later(at, Evidence{EventID: c.EventID, CallID: c.CallID, At: at, What: AComplaint})
 			}
 		}
 	}
@@ -156,7 +156,7 @@ func (v *view) each(r *policy.Rule, product string, f func(Evidence)) {
 		for i := range v.h.Permits { // all of them, also later ones: the worst they can become
 			p := &v.h.Permits[i]
 			if p.Over == permitOut && scoped(p.Campaign, p.NumberHash, p.Products) && couldMatch(fl, p) {
-				f(Evidence{EventID: p.PermitID, At: p.At})
+				f(Evidence{EventID: p.PermitID, At: p.At, What: APermit})
 			}
 		}
 	case policy.Refusal:
@@ -176,7 +176,7 @@ func (v *view) each(r *policy.Rule, product string, f func(Evidence)) {
 		for i := range v.h.Complaints {
 			c := &v.h.Complaints[i]
 			if c.At <= v.now && !c.Rejected && scoped(c.Campaign, c.NumberHash, c.Products) {
-				f(Evidence{EventID: c.EventID, CallID: c.CallID, At: c.At})
+				f(Evidence{EventID: c.EventID, CallID: c.CallID, At: c.At, What: AComplaint})
 			}
 		}
 	case policy.Cancellation:
@@ -194,7 +194,7 @@ func (v *view) each(r *policy.Rule, product string, f func(Evidence)) {
 				state[p] = s
 			}
 			if hit {
-				f(Evidence{EventID: c.EventID, At: c.At})
+				f(Evidence{EventID: c.EventID, At: c.At, What: AChange})
 			}
 		}
 	}
