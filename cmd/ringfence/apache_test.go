@@ -101,16 +101,9 @@ func startApache(t *testing.T) *apache {
 			a.kill(i)
 		}
 	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(a.addrs...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
 	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) { // three JVMs on a busy machine take their time
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		d, err := kadm.NewClient(cl).BrokerMetadata(ctx)
-		cancel()
-		if err == nil && len(d.Brokers) == 3 {
+		n, err := a.seen()
+		if n == 3 {
 			t.Logf("three brokers are up after %v", time.Since(began).Round(100*time.Millisecond))
 			return a
 		}
@@ -125,6 +118,20 @@ func startApache(t *testing.T) *apache {
 			t.Fatalf("the cluster is not up: %v\n%s\n%s\n%s", err, a.log(0), a.log(1), a.log(2))
 		}
 	}
+}
+
+// seen is how many brokers the cluster has. It asks with a client of its own: an answer is kept for minutes, and the
+// first one may name those alone that came up first.
+func (a *apache) seen() (int, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(a.addrs...))
+	if err != nil {
+		return 0, err
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(a.t.Context(), 5*time.Second)
+	defer cancel()
+	d, err := kadm.NewClient(cl).BrokerMetadata(ctx)
+	return len(d.Brokers), err
 }
 
 // lastingAddr is a free address outside the range from which connections get their own ports: nothing takes it before
