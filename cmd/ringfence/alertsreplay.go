@@ -37,8 +37,9 @@ func alertsReplay(g *globals) *cobra.Command {
 		Use:   "replay",
 		Short: "Which alerts would have fired over past data, under another configuration",
 		Long: `Go through past calls and complaints as the watch would have, under the complaint: and alerts: sections of a
-configuration (without one: those in force), and print the alerts and a chart. Nothing is told to anybody. Volumes and
-sources are judged live only and are not in it.
+configuration (without one: those in force), and print the alerts and a chart. Nothing is told to anybody. It replays
+spikes of complaints, the rates, dial volume and silent sources; where a campaign was slowed down its volume is not judged.
+Stuck agents, deadlines and inbound peaks are not in it.
 
 With --incidents, a CSV file of what really happened (subject,from,to; times in RFC 3339; the subject is a campaign, an
 agent, ...), it says which alerts were false and which incidents were missed. An alert belongs to an incident of its

@@ -141,6 +141,9 @@ func daysOf(p *complaint.Past, from time.Time, zone *time.Location) []*ReplayDay
 const subjectsSQL = `arrayFilter(x -> x.2 != '', arrayConcat([('campaign', toString(campaign_id)), ('agent', toString(agent_id)), ('team', toString(team_id)), ('partner', toString(partner_id))],
 	arrayMap(p -> ('product', toString(p)), products)))`
 
+// sourceSQL is the pair of the dialer or the feed a call came from.
+const sourceSQL = `arrayFilter(x -> x.2 != '', [('source', if(dialer_id != '', toString(dialer_id), toString(source)))])`
+
 // pasts reads every subject's past from ClickHouse, complaints where they were first opened and as attributed last.
 func (a *App) pasts(ctx context.Context, from, to time.Time) ([]*complaint.Past, error) {
 	all := map[string]*complaint.Past{}
@@ -152,7 +155,7 @@ func (a *App) pasts(ctx context.Context, from, to time.Time) ([]*complaint.Past,
 		return all[k]
 	}
 	rows, err := a.conn.Query(ctx, `SELECT s.1, s.2, toUnixTimestamp(b) * 1000, sum(n), sum(connected), sum(live), sum(abandoned), sum(done), sum(won), sum(recorded) FROM (
-		SELECT toStartOfInterval(started_at, INTERVAL 10 MINUTE) AS b, arrayJoin(`+subjectsSQL+`) AS s, count() AS n, countIf(isNotNull(answered_at)) AS connected,
+		SELECT toStartOfInterval(started_at, INTERVAL 10 MINUTE) AS b, arrayJoin(arrayConcat(`+subjectsSQL+`, `+sourceSQL+`)) AS s, count() AS n, countIf(isNotNull(answered_at)) AS connected,
 		countIf(isNotNull(answered_at) AND answered_by NOT IN ('machine', 'fax')) AS live, countIf(outcome = 'abandoned') AS abandoned, countIf(completed = true) AS done,
 		countIf(notEmpty(ordered) OR disposition = 'agree') AS won,
 		countIf(isNotNull(answered_at) AND (recording_size_bytes > 44 OR isNull(recording_size_bytes) AND ifNull(recording_duration_ms, 0) > 0)) AS recorded
@@ -199,12 +202,47 @@ func (a *App) pasts(ctx context.Context, from, to time.Time) ([]*complaint.Past,
 	if err := found.Err(); err != nil {
 		return nil, fmt.Errorf("read the complaints: %w", err)
 	}
+	if err := a.slowed(ctx, from, to, all); err != nil {
+		return nil, err
+	}
 	out := make([]*complaint.Past, 0, len(all))
 	for _, p := range all {
+		p.Until = to.UnixMilli()
 		out = append(out, p)
 	}
 	slices.SortFunc(out, func(x, y *complaint.Past) int {
 		return strings.Compare(x.Dimension+"|"+x.Subject, y.Dimension+"|"+y.Subject)
 	})
 	return out, nil
+}
+
+// slowed reads when each campaign was throttled or stopped.
+func (a *App) slowed(ctx context.Context, from, to time.Time, all map[string]*complaint.Past) error {
+	rows, err := a.conn.Query(ctx, `SELECT toString(campaign_id), toUnixTimestamp64Milli(at), verdict != 'run' FROM campaign_signals FINAL WHERE verdict != '' AND campaign_id != '*' AND at >= fromUnixTimestamp64Milli(?)
+		AND at < fromUnixTimestamp64Milli(?) ORDER BY campaign_id, at, position`, from.UnixMilli(), to.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("read when campaigns were slowed down: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	open := map[string]*event.WatchSpan{}
+	for rows.Next() {
+		var campaign string
+		var at int64
+		var slow bool
+		if err := rows.Scan(&campaign, &at, &slow); err != nil {
+			return fmt.Errorf("read when campaigns were slowed down: %w", err)
+		}
+		p := all["campaign|"+campaign]
+		if p == nil {
+			continue
+		}
+		switch {
+		case slow && open[campaign] == nil:
+			open[campaign] = &event.WatchSpan{From: at, To: to.UnixMilli()}
+			p.Slowed = append(p.Slowed, open[campaign])
+		case !slow && open[campaign] != nil:
+			open[campaign].To, open[campaign] = at, nil
+		}
+	}
+	return rows.Err()
 }

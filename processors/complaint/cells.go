@@ -26,7 +26,7 @@ var rateKinds = []rateKind{
 	{kind: KindRecording, dimensions: []string{"campaign"}, num: (*event.WatchBucket).GetRecorded, den: (*event.WatchBucket).GetConnected, low: true, change: 0.05},
 }
 
-// volumeKinds are the counts that are watched, live only.
+// volumeKinds are the counts that are watched by the clock: what does not come is what they are about.
 var volumeKinds = []rateKind{
 	{kind: KindVolume, dimensions: []string{"campaign"}, num: (*event.WatchBucket).GetDials, low: true, high: true, change: 0.6},
 	{kind: KindSilent, dimensions: []string{sourceName}, num: (*event.WatchBucket).GetDials, low: true, change: 0.95},
