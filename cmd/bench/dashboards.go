@@ -13,6 +13,7 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/ringfence/ringfence/dashboards"
 	"github.com/ringfence/ringfence/internal/embedded"
 	"github.com/ringfence/ringfence/processors/kpi"
 	"github.com/ringfence/ringfence/sinks/clickhouse"
@@ -25,10 +26,9 @@ const goalAnswer = 200 * time.Millisecond
 // all days.
 const sideDays = 60
 
-// dashboards measures every metric of the catalogue over the last 30 days of a generated centre: as one number, by
-// campaign and by day, the caches warm.
-func (b *bench) dashboards(ctx context.Context) error {
-	addr := b.clickhouseAddr
+// centre is the generated centre in ClickHouse with its roll-ups made, and how many calls it has.
+func (b *bench) centre(ctx context.Context) (conn driver.Conn, zone *time.Location, there uint64, done func(), err error) {
+	addr, done := b.clickhouseAddr, func() {}
 	if addr == "" {
 		dir := b.keep
 		if dir == "" {
@@ -36,19 +36,17 @@ func (b *bench) dashboards(ctx context.Context) error {
 		}
 		engine, err := embedded.StartClickHouse(ctx, embedded.ClickHouseOptions{Dir: dir})
 		if err != nil {
-			return err
+			return nil, nil, 0, done, err
 		}
-		defer engine.Close()
-		addr = engine.Addr()
+		done, addr = engine.Close, engine.Addr()
 	}
-	conn, err := clickhouse.Open(ctx, clickhouse.Options{Addr: []string{addr}, Database: "ringfence", Username: "default"})
-	if err != nil {
-		return err
+	if conn, err = clickhouse.Open(ctx, clickhouse.Options{Addr: []string{addr}, Database: "ringfence", Username: "default"}); err != nil {
+		return nil, nil, 0, done, err
 	}
-	defer func() { _ = conn.Close() }()
-	var there uint64
+	stop := done
+	done = func() { _ = conn.Close(); stop() }
 	if err := conn.QueryRow(ctx, "SELECT count() FROM calls").Scan(&there); err != nil {
-		return err
+		return nil, nil, 0, done, err
 	}
 	if there < uint64(b.calls) && there%dayCalls == 0 {
 		b.say("dashboards: %d calls are generated, %d are there", b.calls, there)
@@ -59,7 +57,7 @@ func (b *bench) dashboards(ctx context.Context) error {
 				b.say("dashboards: %d calls", done)
 			}
 		}); err != nil {
-			return err
+			return nil, nil, 0, done, err
 		}
 		if err := generateRest(ctx, conn, int(there), b.calls, sideDays, func(done string) {
 			if time.Since(told) > 10*time.Second {
@@ -67,22 +65,32 @@ func (b *bench) dashboards(ctx context.Context) error {
 				b.say("dashboards: %s", done)
 			}
 		}); err != nil {
-			return err
+			return nil, nil, 0, done, err
 		}
 		b.say("dashboards: %d calls and what belongs to them generated in %s", b.calls, time.Since(began).Round(time.Second))
 		there = uint64(b.calls)
 	}
-	zone, err := time.LoadLocation("Asia/Shanghai")
-	if err != nil {
-		return err
+	if zone, err = time.LoadLocation("Asia/Shanghai"); err != nil {
+		return nil, nil, 0, done, err
 	}
 	began := time.Now()
 	roller := &kpi.Roller{Conn: conn, Zone: zone, Logger: slog.New(slog.DiscardHandler)}
 	buckets, err := roller.Once(ctx, time.Now().AddDate(10, 0, 0))
 	if err != nil {
-		return err
+		return nil, nil, 0, done, err
 	}
 	b.say("dashboards: %d buckets rolled up in %s", buckets, time.Since(began).Round(time.Second))
+	return conn, zone, there, done, nil
+}
+
+// dashboards measures every metric of the catalogue over the last 30 days of a generated centre: as one number, by
+// campaign and by day, the caches warm; and the panels of all dashboards over the same days.
+func (b *bench) dashboards(ctx context.Context) error {
+	conn, zone, there, done, err := b.centre(ctx)
+	defer done()
+	if err != nil {
+		return err
+	}
 	from, to, err := rangeOfGenerated(30)
 	if err != nil {
 		return err
@@ -122,12 +130,76 @@ func (b *bench) dashboards(ctx context.Context) error {
 	for _, s := range slow {
 		b.add(line{"  slower: " + s, "", "", "", ""})
 	}
+	if b.only != "" {
+		return nil
+	}
+	return b.panels(ctx, conn, zone, there)
+}
+
+// panels measures the statements of all panels that ask ClickHouse, every variable at "all".
+func (b *bench) panels(ctx context.Context, conn driver.Conn, zone *time.Location, there uint64) error {
+	from, to, err := rangeOfGenerated(30)
+	if err != nil {
+		return err
+	}
+	known, within, slow := map[string]bool{}, 0, []string{}
+	for _, d := range dashboards.All() {
+		for _, p := range d.Panels() {
+			q, err := d.Query(p, zone.String())
+			if err != nil {
+				return err
+			}
+			if q.SQL == "" {
+				continue
+			}
+			sql, err := dashboards.Expand(q.SQL, d.WithDefaults(dashboards.Values{}), dashboards.Range{From: from, To: to})
+			if err != nil {
+				return err
+			}
+			if known[sql] {
+				continue
+			}
+			known[sql] = true
+			took, cpu, err := timed(ctx, b.answers, func(ctx context.Context) error {
+				rows, err := conn.Query(ctx, sql)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = rows.Close() }()
+				for rows.Next() {
+				}
+				return rows.Err()
+			})
+			if err != nil {
+				return fmt.Errorf("dashboard %s, panel %q: %w", d.UID, p.Title.EN, err)
+			}
+			said := fmt.Sprintf("%s, %s: %s (CPU %s)", d.UID, p.Title.EN, took.Round(time.Millisecond), cpu.Round(time.Millisecond))
+			_, _ = fmt.Fprintln(b.log, "  "+said)
+			if took <= goalAnswer {
+				within++
+			} else {
+				slow = append(slow, said)
+			}
+		}
+	}
+	b.add(line{fmt.Sprintf("panels of all dashboards over 30 days of %d M calls, p95 <= %s", there/1e6, goalAnswer), fmt.Sprintf("%d of %d", within, len(known)), "", "", "all"})
+	for _, s := range slow {
+		b.add(line{"  slower: " + s, "", "", "", ""})
+	}
 	return nil
 }
 
-// answers is the 95th percentile of how long a question takes, after two that warm the caches, and the median of the CPU
-// time that ClickHouse spends on it: on a machine that has other work the second tells more.
+// answers is the 95th percentile of how long a question takes, and the CPU time of it in ClickHouse.
 func answers(ctx context.Context, conn driver.Conn, q kpi.Query, n int) (p95, cpu time.Duration, err error) {
+	return timed(ctx, n, func(ctx context.Context) error {
+		_, err := kpi.Ask(ctx, conn, q)
+		return err
+	})
+}
+
+// timed asks n times, after two that warm the caches: the 95th percentile, and the median of the CPU time that ClickHouse
+// spends on it. On a machine that has other work the second tells more.
+func timed(ctx context.Context, n int, ask func(context.Context) error) (p95, cpu time.Duration, err error) {
 	var took []time.Duration
 	var spent []float64
 	for i := range n + 2 {
@@ -140,7 +212,7 @@ func answers(ctx context.Context, conn driver.Conn, q kpi.Query, n int) (p95, cp
 			}
 		}))
 		began := time.Now()
-		if _, err := kpi.Ask(asked, conn, q); err != nil {
+		if err := ask(asked); err != nil {
 			return 0, 0, err
 		}
 		if i >= 2 {

@@ -15,6 +15,7 @@ import (
 	"github.com/ringfence/ringfence/ingest/httpapi"
 	"github.com/ringfence/ringfence/processors/kpi"
 	"github.com/ringfence/ringfence/processors/kpi/recompute"
+	"github.com/ringfence/ringfence/sinks/clickhouse"
 )
 
 // verifyHour is the local hour at which the figures are verified every day.
@@ -27,6 +28,7 @@ const verifyDays = 7
 func (a *App) startFigures() {
 	roller := &kpi.Roller{Conn: a.conn, Zone: a.zone, Logger: a.log, Rest: time.Minute, Metrics: kpi.NewRollerMetrics(a.registry)}
 	a.work("rollups", roller.Run)
+	a.work("one row a call", func(ctx context.Context) error { return clickhouse.KeepUnited(ctx, a.conn, a.log) })
 	d := &dailyVerify{app: a,
 		found: prometheus.NewGauge(prometheus.GaugeOpts{Name: "ringfence_kpi_verify_differences", Help: "Figures in which ClickHouse and the Kafka log differed at the last verification."}),
 		last:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "ringfence_kpi_verify_finished_timestamp_seconds", Help: "When the figures were verified last; 0 = not since the start."}),

@@ -66,11 +66,23 @@ func (s scope) firstFits() bool {
 		}
 	}
 	for _, f := range s.where {
-		if f.Dim != "campaign" || !s.cuts("campaign") && (len(f.Values) != 1 || s.timeAxis) {
-			return false // an account of several campaigns is one; a panel's variable may name several
+		if !s.timeAxis && (f.Dim != "campaign" || !s.cuts("campaign") && len(f.Values) != 1) {
+			return false // an account of several campaigns is one
 		}
 	}
 	return !s.factsOnly
+}
+
+// unnarrowed tells in SQL that none of the filters narrows a panel in a way accounts_first can't: its variables may stand at
+// "all", where a condition with IN becomes true.
+func (s scope) unnarrowed() []string {
+	var out []string
+	for _, f := range s.where {
+		if f.Dim != "campaign" || !s.cuts("campaign") {
+			out = append(out, "ifNull(NULL IN ("+literals(f.Values)+"), 0)")
+		}
+	}
+	return out
 }
 
 // rowFrom is the first day of the row in which a day lies: of the range, or of the bucket if that begins later.
@@ -95,8 +107,11 @@ func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) stri
 	from := s.rowFrom(firstDay)
 	keys := s.keys(s.noon())
 	cut, seen := "all", "called"
-	if s.cuts("campaign") || len(s.where) > 0 {
+	conditions := []string{days, ok}
+	if s.cuts("campaign") || !s.timeAxis && len(s.where) > 0 {
 		cut = "campaign"
+		campaigns := scope{by: s.by, where: slices.DeleteFunc(slices.Clone(s.where), func(f Filter) bool { return f.Dim != "campaign" })}
+		conditions = append(conditions, campaigns.conditions("")...)
 	}
 	if src == "lead_calls" {
 		seen = "lead"
@@ -119,7 +134,7 @@ func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) stri
 		}
 		cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", value, j))
 	}
-	q := "SELECT " + strings.Join(cols, ", ") + " FROM accounts_first WHERE " + and(append([]string{"cut = " + quote(cut), days, ok}, s.conditions("")...)...)
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM accounts_first WHERE " + and(append(conditions, "cut = "+quote(cut))...)
 	if len(keys) > 0 {
 		q += " GROUP BY " + strings.Join(names("d", len(keys)), ", ")
 	}
@@ -134,7 +149,7 @@ func (s scope) serves(src string) string {
 	if src == "lead_calls" {
 		ok += " AND (SELECT count() FROM accounts_first WHERE what = 'stranger' AND (day, version) IN (" + whole + ")) = 0"
 	}
-	return "(" + ok + ")"
+	return "(" + and(append(s.unnarrowed(), ok)...) + ")"
 }
 
 // accounts reads a source of accounts from where it is answered exactly and fastest.

@@ -370,3 +370,52 @@ func TestTouchesAreCounted(t *testing.T) {
 		})
 	}
 }
+
+// One call under two customers at different times is one row after a while: the one told last, whichever that is.
+func TestOneRowOfACallUnderTwoCustomers(t *testing.T) {
+	r := newRig(t)
+	r.sink(nil)
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC).UnixMilli()
+	tell := func(id, customer string, started int64, told time.Time) {
+		t.Helper()
+		rec := r.record(event.TopicCallFacts, customer, &event.CallFact{Call: &event.Call{CallId: id, CustomerId: customer, StartedAt: started, EndedAt: started, UpdatedAt: started}, Revision: uint64(told.UnixMilli()) << 8})
+		if err := r.client.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.UnixMilli(at).Add(10 * time.Hour)
+	tell("x", "A", at, now)
+	tell("x", "B", at+7_200_000, now.Add(time.Minute))
+	tell("same", "A", at, now) // in one slot they are one row at once
+	tell("same", "B", at+1000, now.Add(time.Minute))
+	tell("alone", "C", at, now)
+	customers := func(id string) (s string) {
+		t.Helper()
+		if err := r.conn.QueryRow(t.Context(), "SELECT arrayStringConcat(arraySort(groupArray(customer_id)), ',') FROM calls_current WHERE call_id = '"+id+"'").Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	unite := func(since time.Time, want int) {
+		t.Helper()
+		if n, err := Unite(t.Context(), r.conn, since); err != nil || n != want {
+			t.Fatalf("%d rows were taken away, want %d: %v", n, want, err)
+		}
+	}
+	r.waits("both stand", func() bool {
+		return customers("x") == "A,B" && customers("same") == "B" && r.number("count() FROM calls_current WHERE call_id = 'alone'") == 1
+	})
+	unite(now.Add(time.Hour), 0) // nobody told anything since
+	unite(now, 1)
+	if got := customers("x"); got != "B" {
+		t.Errorf("%s stands, want what was told last, B", got)
+	}
+	unite(now, 0)
+	tell("x", "A", at, now.Add(2*time.Minute))
+	r.waits("the first customer's report is renewed", func() bool { return customers("x") == "A,B" })
+	unite(now.Add(90*time.Second), 1)
+	if got := customers("x"); got != "A" {
+		t.Errorf("%s stands, want what was told last, A", got)
+	}
+	r.waits("the other rows are untouched", func() bool { return customers("same") == "B" && customers("alone") == "C" })
+}
