@@ -27,7 +27,7 @@
 //   - The store lost, older, of another changelog, or older than the changelog's tombstones: replayed, from the
 //     start if need be. TestStoreLost, TestChangelogMadeAnew, TestBulkAgainstModel, TestBulkCutOff. With the changelog deleted the states are gone.
 //   - Memory is bounded: CacheEntries decoded states, at most 200,000 keys on their way to the store, the store's
-//     caches, one poll of records; of a recovery from the start 32 MiB of changelog and one fetch a core. TestCacheSmallerThanState.
+//     caches, one poll of records; of a recovery from the start 32 MiB of changelog and one fetch for each of eight partitions at most. TestCacheSmallerThanState.
 //   - A Reject takes back all its record did and sends the record to the dead letter. A panic or another error
 //     aborts the transaction; the record is tried Config.Attempts times while other partitions go on, then goes
 //     to the dead letter. An error of the disk is never a record's fault: the runtime waits.

@@ -12,6 +12,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// recoveries is how many partitions are recovered at a time at most: each may hold bulkBytes and a fetch.
+const recoveries = 8
+
 // recovery brings one partition of the store up to its changelog's end.
 type recovery[S any] struct {
 	r      *Runner[S]

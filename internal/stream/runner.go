@@ -74,7 +74,7 @@ func New[S any](def Definition[S], cfg Config) (*Runner[S], error) {
 		parts:     map[int32]*partition[S]{},
 		ended:     map[int32]chan struct{}{},
 		detail:    "not started",
-		slots:     semaphore.NewWeighted(int64(parallel())),
+		slots:     semaphore.NewWeighted(int64(min(parallel(), recoveries))),
 	}, nil
 }
 
