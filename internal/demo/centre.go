@@ -45,6 +45,7 @@ type Centre struct {
 	opt   Options
 	world *world
 	state state
+	trail *errgroup.Group // what of the last report is still on its way; nil = nothing
 }
 
 // state is the checkpoint, written at the end of every simulated day.
@@ -58,7 +59,7 @@ type state struct {
 }
 
 // round is how much centre time permits are asked for at once; they live 60 s.
-const round = int64(45_000)
+const round = int64(55_000)
 
 // New makes a centre or finds the one that lives in the directory.
 func New(opt Options) (*Centre, error) {
@@ -276,10 +277,11 @@ func (c *Centre) day(ctx context.Context, day int) error {
 		}
 	}
 	plan.upTo(eng, now)
-	return c.report(ctx, eng, after, m.AddDate(0, 0, 1).UnixMilli())
+	return errors.Join(c.report(ctx, eng, after, m.AddDate(0, 0, 1).UnixMilli()), c.settle())
 }
 
-// report sends what has happened: calls before the next permits are asked, so that these see them.
+// report sends what has happened: calls before the next permits are asked, so that these see them. Nothing waits for the
+// rest but the next report, so that every kind stays in order, and the day's end.
 func (c *Centre) report(ctx context.Context, eng *dialer.Engine, after *aftermath, now int64) error {
 	b := eng.Drain()
 	c.state.Total.Permits += b.Asked - b.Denied
@@ -288,11 +290,23 @@ func (c *Centre) report(ctx context.Context, eng *dialer.Engine, after *aftermat
 	c.state.Total.Calls += len(b.Calls)
 	after.talks(b.Talks)
 	complaints, surveys := after.due(now)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return c.send(ctx, "calls", anys(b.Calls)) })
-	g.Go(func() error { return c.send(ctx, "agent-states", anys(b.States)) })
-	g.Go(func() error { return c.send(ctx, "complaints", complaints) })
-	g.Go(func() error { return c.send(ctx, "surveys", surveys) })
+	if err := c.settle(); err != nil {
+		return err
+	}
+	c.trail = &errgroup.Group{}
+	c.trail.Go(func() error { return c.send(ctx, "agent-states", anys(b.States)) })
+	c.trail.Go(func() error { return c.send(ctx, "complaints", complaints) })
+	c.trail.Go(func() error { return c.send(ctx, "surveys", surveys) })
+	return c.send(ctx, "calls", anys(b.Calls))
+}
+
+// settle waits for what is still on its way.
+func (c *Centre) settle() error {
+	if c.trail == nil {
+		return nil
+	}
+	g := c.trail
+	c.trail = nil
 	return g.Wait()
 }
 
@@ -329,7 +343,7 @@ func (c *Centre) Live(ctx context.Context, signals <-chan dialer.Signal) error {
 			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			err := eng.Close(end)
-			return errors.Join(err, c.report(end, eng, after, c.opt.Now().UnixMilli()))
+			return errors.Join(err, c.report(end, eng, after, c.opt.Now().UnixMilli()), c.settle())
 		case s := <-signals:
 			eng.Signal(s)
 			if s.Verdict == pacing.Stop { // its permits are given back now, not with the next refill
