@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/ringfence/ringfence/client"
@@ -69,20 +67,7 @@ func centre(t *testing.T) *app.App {
 // The overview in a real browser, wide and narrow, light and dark: it shows the figures, says nothing on the console,
 // does not scroll sideways, and axe finds nothing to mend.
 func TestOverview(t *testing.T) {
-	browser := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			browser = p
-			break
-		}
-	}
-	if browser == "" {
-		t.Skip("needs Chromium (Debian: apt install chromium)")
-	}
-	axe, err := os.ReadFile("assets/node_modules/axe-core/axe.min.js")
-	if err != nil {
-		t.Fatalf("axe-core is not there: run make console-assets (%v)", err)
-	}
+	browser, axe := chromium(t), axeScript(t)
 	a := centre(t)
 	for i, scheme := range []string{"dark", "light"} {
 		alloc, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(browser), chromedp.NoSandbox,
@@ -107,7 +92,7 @@ func TestOverview(t *testing.T) {
 					chromedp.Text(`.panel.stat .value`, &calls, chromedp.ByQuery),
 					chromedp.Evaluate(`document.documentElement.scrollWidth > document.documentElement.clientWidth`, &sideways),
 					chromedp.Evaluate(`matchMedia("(prefers-color-scheme: dark)").matches`, &dark),
-					chromedp.Evaluate(string(axe), nil),
+					chromedp.Evaluate(axe, nil),
 					chromedp.Evaluate(`axe.run().then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" | "))))`, &found,
 						chromedp.EvalAsValue, awaitPromise),
 				)
@@ -130,5 +115,3 @@ func TestOverview(t *testing.T) {
 		}
 	}
 }
-
-func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

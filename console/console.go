@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/text/language"
 
 	"github.com/ringfence/ringfence/internal/auditlog"
@@ -41,6 +42,7 @@ type console struct {
 	matcher language.Matcher
 	pages   map[string]map[string]*template.Template // by language and name
 	limiter *identity.Limiter
+	heard   *lru.Cache[string, time.Time] // when a session was last noted to hear a recording
 }
 
 // New makes the console's handler. It serves / and /console/.
@@ -56,6 +58,9 @@ func New(opt Options) (http.Handler, error) {
 	}
 	c := &console{opt: opt, limiter: identity.NewLimiter()}
 	var err error
+	if c.heard, err = lru.New[string, time.Time](10_000); err != nil {
+		return nil, err
+	}
 	if c.locales, err = loadLocales(files); err != nil {
 		return nil, err
 	}
@@ -65,7 +70,7 @@ func New(opt Options) (http.Handler, error) {
 		pages = append(pages, "alerts/alerts.html")
 	}
 	if opt.QA != nil {
-		for _, name := range []string{"queue", "review", "team", "appeals", "me", "calibration", "sampling", "search"} {
+		for _, name := range []string{"queue", "review", "team", "appeals", "me", "calibration", "sampling", "search", "number"} {
 			pages = append(pages, "qa/"+name+".html")
 		}
 	}

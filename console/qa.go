@@ -27,6 +27,8 @@ type QA struct {
 	Waveforms  *recording.Waveforms
 	// VerifyDay redoes the draw of a day; what it returns has the fields of `ringfence sampling verify`.
 	VerifyDay func(ctx context.Context, day string) (any, error)
+	// Number is the number a call went to, in the clear; ErrNoNumber where only its hash is kept.
+	Number func(ctx context.Context, callID string) (string, error)
 	// CalibrationTask is the task of a call that several raters are to hear.
 	CalibrationTask func(ctx context.Context, callID, agentID string) (*event.QATask, error)
 }
@@ -49,6 +51,9 @@ func (c *console) qaRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /console/review/{id}", c.signedIn(c.review))
 	mux.Handle("POST /console/review/{id}/draft", c.signedIn(c.draft, raters...))
 	mux.Handle("POST /console/review/{id}/score", c.signedIn(c.score, raters...))
+	mux.Handle("POST /console/review/{id}/judge", c.signedIn(c.judge, leaders...))
+	mux.Handle("POST /console/review/{id}/amend", c.signedIn(c.amend, leaders...))
+	mux.Handle("POST /console/review/{id}/number", c.signedIn(c.number, revealers...))
 	mux.Handle("GET /console/recordings/{id}", c.signedIn(c.listen))
 	mux.Handle("GET /console/recordings/{id}/waveform", c.signedIn(c.waveform))
 	mux.Handle("POST /console/recordings/{id}/download", c.signedIn(c.download, revealers...))

@@ -21,7 +21,7 @@ type answerChoice struct{ Value, Word string }
 // questions are the functions that make them, in one language of the pages.
 func (l *locale) questions() template.FuncMap {
 	make := func(d *reviewData, id, title, help string, answers []string) (question, error) {
-		q := question{ID: id, Title: title, Help: help, Answer: d.Answers[id], Note: d.Notes[id], Editing: d.Editing}
+		q := question{ID: id, Title: title, Help: help, Answer: d.Answers[id], Note: d.Notes[id], Editing: d.Enters()}
 		for _, a := range answers {
 			q.Answers = append(q.Answers, answerChoice{a, l.word("answer", a)})
 		}

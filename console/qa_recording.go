@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"time"
 
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/auditlog"
@@ -45,12 +46,33 @@ func (c *console) opened(w http.ResponseWriter, r *http.Request, u *identity.Use
 
 // listen sends a recording, or the part of it that is asked for.
 func (c *console) listen(w http.ResponseWriter, r *http.Request, u *identity.User) {
-	_, o, kind := c.opened(w, r, u)
+	s, o, kind := c.opened(w, r, u)
 	if o == nil {
 		return
 	}
 	defer func() { _ = o.Close() }()
+	if err := c.played(r, u, s); err != nil {
+		c.broken(w, r, err)
+		return
+	}
 	c.send(w, r, o, kind)
+}
+
+// playedAgain is how long one record of a recording that was played stands for: a player asks for it in many parts.
+const playedAgain = time.Hour
+
+// played writes down that somebody hears a recording, before its first byte is sent; once an hour for a session.
+func (c *console) played(r *http.Request, u *identity.User, s *event.QATaskState) error {
+	key, now := sessionOf(r).ID+"\x00"+s.Task.TaskId, c.opt.Now()
+	if at, ok := c.heard.Get(key); ok && now.Sub(at) < playedAgain {
+		return nil
+	}
+	err := c.opt.Audit.Write(r.Context(), auditlog.Entry{Actor: u.Name, Roles: u.Roles, PartnerID: u.PartnerID, Action: auditlog.RecordingPlayed, Kind: "call", Subject: s.Task.CallId,
+		Address: identity.Address(r), Source: "console", Detail: map[string]string{"task_id": s.Task.TaskId}})
+	if err == nil {
+		c.heard.Add(key, now)
+	}
+	return err
 }
 
 func (c *console) send(w http.ResponseWriter, r *http.Request, o *recording.Object, kind string) {

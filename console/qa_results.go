@@ -128,8 +128,9 @@ func (c *console) me(w http.ResponseWriter, r *http.Request, u *identity.User) {
 	var err error
 	d.Past, err = collect(r.Context(), c, "the results", func(scan func(...any) error, x *pastReview) error {
 		return scan(&x.Review, &x.Campaign, &x.Draw, &x.Call, &x.Published, &x.Score, &x.Passed, &x.Void, &x.Amended)
-	}, `SELECT review_id, campaign_id, draw, call_started_at, assumeNotNull(published_at), score, passed, void, amended FROM qa_reviews FINAL
-		WHERE agent_id = ? AND isNotNull(published_at) AND calibration_id = '' ORDER BY published_at DESC LIMIT 100`, u.AgentID)
+	}, `SELECT r.review_id, r.campaign_id, r.draw, r.call_started_at, assumeNotNull(s.published_at), r.score, r.passed, r.void, r.amended FROM
+		(SELECT * FROM qa_reviews FINAL WHERE agent_id = ? AND calibration_id = '') AS r INNER JOIN (SELECT task_id, published_at FROM qa_task_status FINAL WHERE agent_id = ? AND isNotNull(published_at)) AS s ON s.task_id = r.review_id
+		ORDER BY s.published_at DESC LIMIT 100`, u.AgentID, u.AgentID)
 	if err == nil {
 		d.Appeals, err = c.pastAppeals(r, "agent_id = ?", []any{u.AgentID})
 	}

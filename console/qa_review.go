@@ -1,7 +1,9 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,8 +14,10 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/auditlog"
 	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/number"
+	"github.com/ringfence/ringfence/internal/qadesk"
 	"github.com/ringfence/ringfence/internal/qarules"
 	"github.com/ringfence/ringfence/internal/rubric"
 )
@@ -21,7 +25,10 @@ import (
 // reviewData is what the review's page shows.
 type reviewData struct {
 	State    *event.QATaskState
-	Editing  bool // it is his to score
+	Editing  bool            // it is his to score
+	Amends   string          // the side for which he amends it: support or leader
+	Proposed *event.QAReview // what the other side proposes in its place
+	Charges  []charge
 	MayClaim bool
 	Rubric   *rubric.Rubric
 	Lang     string // of the rubric's wordings
@@ -37,6 +44,28 @@ type reviewData struct {
 	Amended  bool            // the other side has voted for an amended sheet
 }
 
+// charge is a penalty, in the reader's language.
+type charge struct {
+	Title  string
+	Amount float64
+}
+
+// Enters tells whether the sheet can be changed.
+func (d *reviewData) Enters() bool { return d.Editing || d.Amends != "" }
+
+// Closed tells whether the review can no longer change.
+func (d *reviewData) Closed() bool { return d.State.Status == qarules.Closed }
+
+func (d *reviewData) charges() {
+	titles := map[string]string{}
+	for _, x := range d.Rubric.Tariff {
+		titles[x.ID] = x.Title.In(d.Lang)
+	}
+	for _, p := range d.State.Review.GetPenalties() {
+		d.Charges = append(d.Charges, charge{cmp.Or(titles[p.Id], p.Title, p.Id), p.Amount})
+	}
+}
+
 func (c *console) rubricOf(id string) *rubric.Rubric {
 	for _, x := range c.opt.QA.Rubrics {
 		if x.ID() == id {
@@ -46,23 +75,30 @@ func (c *console) rubricOf(id string) *rubric.Rubric {
 	return c.opt.QA.Rubrics[0]
 }
 
-// visible is a task that a user may see, as it is now.
+// visible is a task that a user may see, as it is now, or as it was when it was closed.
 func (c *console) visible(w http.ResponseWriter, r *http.Request, u *identity.User) *event.QATaskState {
-	s, ok := c.opt.QA.Desk.Task(r.PathValue("id"))
-	if !ok {
-		c.fail(w, r, http.StatusNotFound, "")
-		return nil
+	who, id := actor(u), r.PathValue("id")
+	s, err := c.opt.QA.Desk.Task(who, id)
+	var no *qadesk.Refusal
+	if errors.As(err, &no) && no.Code == qarules.NotFound {
+		s, err = c.closed(r.Context(), id)
+		if err == nil && s == nil {
+			c.fail(w, r, http.StatusNotFound, "")
+			return nil
+		}
+		if err == nil && !qarules.Sees(who, s) {
+			err = &qadesk.Refusal{Code: qarules.Forbidden, Detail: "the review is not yours to see"}
+		}
 	}
-	if !c.maySee(u, s) {
-		c.denied(w, r, u, "the task is not his to see")
+	switch {
+	case errors.As(err, &no):
+		c.denied(w, r, u, no.Detail)
+		return nil
+	case err != nil:
+		c.broken(w, r, err)
 		return nil
 	}
 	return s
-}
-
-func (c *console) maySee(u *identity.User, s *event.QATaskState) bool {
-	who := actor(u)
-	return qarules.Sees(who, s) || qarules.MayHear(who, s, c.opt.QA.Desk.Agent(s.Task.AgentId), c.opt.Now().UnixMilli()) == nil
 }
 
 func (c *console) review(w http.ResponseWriter, r *http.Request, u *identity.User) {
@@ -97,8 +133,20 @@ func (c *console) review(w http.ResponseWriter, r *http.Request, u *identity.Use
 		"leader":  qarules.MayDecide(who, "leader", s) == nil,
 	}
 	for _, v := range []*event.QAVote{s.Appeal.GetSupport(), s.Appeal.GetLeader()} {
-		d.Amended = d.Amended || v.GetVote() == "amend"
+		if v.GetVote() == "amend" && s.Status == qarules.Appealed {
+			d.Amended = true
+			d.Proposed, _ = rubric.Score(c.rubricOf(v.GetAmended().GetRubric()), v.GetAmended())
+		}
 	}
+	if r.URL.Query().Get("amend") == "1" && !d.Amended {
+		switch {
+		case d.May["support"]:
+			d.Amends = "support"
+		case d.May["leader"]:
+			d.Amends = "leader"
+		}
+	}
+	d.charges()
 	var err error
 	if d.Call, err = c.callFacts(r.Context(), s.Task.CallId); err != nil {
 		c.broken(w, r, err)
@@ -114,7 +162,7 @@ func (c *console) review(w http.ResponseWriter, r *http.Request, u *identity.Use
 		c.broken(w, r, err)
 		return
 	}
-	d.Start = map[string]any{"task": s.Task.TaskId, "seq": seq, "sheet": json.RawMessage(sheet), "rubric": d.Rubric.ID(), "editing": d.Editing, "texts": texts, "command": d.Command}
+	d.Start = map[string]any{"task": s.Task.TaskId, "seq": seq, "sheet": json.RawMessage(sheet), "rubric": d.Rubric.ID(), "editing": d.Editing, "amends": d.Amends, "texts": texts, "command": d.Command}
 	c.show(w, r, http.StatusOK, "review", "review.title", d)
 }
 
@@ -124,6 +172,8 @@ type sentSheet struct {
 	Sheet   json.RawMessage `json:"sheet"`
 	Publish bool            `json:"publish"`
 	Command string          `json:"command"`
+	Side    string          `json:"side"`   // of amend
+	Reason  string          `json:"reason"` // of amend
 }
 
 // Bounds of what a rater may write.
@@ -186,6 +236,34 @@ func (c *console) draft(w http.ResponseWriter, r *http.Request, u *identity.User
 	out := c.judged(sheet)
 	out["seq"], out["saved_at"], out["until"] = s.Draft.GetSeq(), c.opt.Now().In(c.opt.Zone).Format("15:04:05"), time.UnixMilli(s.ClaimExpiresAt).In(c.opt.Zone).Format("15:04")
 	writeJSON(w, http.StatusOK, out)
+}
+
+// judge says what a sheet would be worth; nothing is kept.
+func (c *console) judge(w http.ResponseWriter, r *http.Request, u *identity.User) {
+	if c.visible(w, r, u) == nil {
+		return
+	}
+	if in, sheet := c.readSheet(w, r); in != nil {
+		writeJSON(w, http.StatusOK, c.judged(sheet))
+	}
+}
+
+// amend votes on an appeal with the sheet as it should be (APL-01).
+func (c *console) amend(w http.ResponseWriter, r *http.Request, u *identity.User) {
+	in, sheet := c.readSheet(w, r)
+	if in == nil {
+		return
+	}
+	if err := auditlog.CheckReason(in.Reason); err != nil {
+		writeProblem(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	id := r.PathValue("id")
+	if _, err := c.opt.QA.Desk.Decide(r.Context(), actor(u), id, in.Command, &event.QADecide{Side: in.Side, Vote: "amend", Reason: maskedText(in.Reason), Amended: sheet}); err != nil {
+		c.refused(w, r, u, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"next": "/console/appeals"})
 }
 
 func (c *console) score(w http.ResponseWriter, r *http.Request, u *identity.User) {

@@ -23,7 +23,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			break
 		}
 		got := strings.Split(body, `"`)[3]
-		if s, ok := a.Desk().Task(got); ok && s.Task.AgentId == "agent-1" {
+		if s, err := a.Desk().Task(auditor, got); err == nil && s.Task.AgentId == "agent-1" {
 			id = got
 			break
 		}
@@ -160,8 +160,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 			}
 		}
 		until(t, "the appeal is decided", func() bool {
-			s, ok := a.Desk().Task(id)
-			return !ok || s.Status == qarules.Closed
+			s, err := a.Desk().Task(auditor, id)
+			return err != nil || s.Status == qarules.Closed
 		})
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/cookiejar"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/app"
 	"github.com/ringfence/ringfence/internal/config"
+	"github.com/ringfence/ringfence/internal/embedded"
 	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/qadesk"
 )
@@ -31,14 +34,38 @@ const password = "a password of the test"
 // customerNumber is a customer's: it must be nowhere to be seen.
 const customerNumber = "+8613900001234"
 
-// quality is a running system whose users can sign in, with calls whose recordings are drawn, all of them.
-func quality(t *testing.T, calls int) *app.App {
+// site is a running system, with what a test looks at behind its pages.
+type site struct {
+	*app.App
+	kafka []string
+	log   *notes
+}
+
+// notes is what the system logged.
+type notes struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (n *notes) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.b.Write(p)
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.b.String()
+}
+
+// prepared are the settings of a system whose users can sign in and whose recordings are drawn, all of them.
+func prepared(t *testing.T, dir string) []string {
 	t.Helper()
-	dir := t.TempDir()
 	users := filepath.Join(dir, "users.yaml")
 	for _, u := range []identity.User{
 		{Name: "rater", Display: "Rater One", Roles: []string{"qa"}}, {Name: "rater2", Roles: []string{"qa"}},
-		{Name: "leader", Roles: []string{"supervisor"}, TeamID: "team-1"}, {Name: "support", Roles: []string{"compliance"}},
+		{Name: "leader", Roles: []string{"supervisor"}, TeamID: "team-1"}, {Name: "leader2", Roles: []string{"supervisor"}, TeamID: "team-2"}, {Name: "support", Roles: []string{"compliance"}},
 		{Name: "green", Roles: []string{"supervisor"}, PartnerID: "partner-green"}, {Name: "agent-1", Roles: []string{"agent"}, AgentID: "agent-1"},
 		{Name: "agent-2", Roles: []string{"agent"}, AgentID: "agent-2"},
 	} {
@@ -53,11 +80,29 @@ func quality(t *testing.T, calls int) *app.App {
 	if err := os.WriteFile(filepath.Join(rec, "call.wav"), toneWAV(20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.Load("", []string{"data_dir=" + dir, "http.listen=127.0.0.1:0", "kafka.partitions=2", "sampling.one_in=1", "console.users_file=" + users, "recordings.dir=" + rec}, os.Getenv)
+	return []string{"data_dir=" + dir, "kafka.partitions=2", "sampling.one_in=1", "sampling.extra_one_in=1", "sampling.weekly_one_in=0", "sampling.per_period=false", "console.users_file=" + users, "recordings.dir=" + rec}
+}
+
+// quality is a running system with calls whose recordings are in the queue, all of them.
+func quality(t *testing.T, calls int) *app.App {
+	t.Helper()
+	return qualitySite(t, calls).App
+}
+
+func qualitySite(t *testing.T, calls int) *site {
+	t.Helper()
+	dir := t.TempDir()
+	k, err := embedded.StartKafka(embedded.KafkaOptions{Dir: filepath.Join(dir, "kafka")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := app.Start(t.Context(), app.Options{Config: cfg})
+	t.Cleanup(k.Close)
+	cfg, err := config.Load("", append(prepared(t, dir), "http.listen=127.0.0.1:0", "kafka.replication=1", "kafka.brokers=["+strings.Join(k.Addrs(), ",")+"]"), os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &site{kafka: k.Addrs(), log: &notes{}}
+	a, err := app.Start(t.Context(), app.Options{Config: cfg, Logger: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,26 +115,36 @@ func quality(t *testing.T, calls int) *app.App {
 			t.Errorf("Run: %v", err)
 		}
 	})
+	x.App = a
+	sendCalls(t, a.URL(), 0, calls)
+	if err := a.Counted(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "every recording is in the queue", func() bool { return x.open("") >= calls })
+	return x
+}
+
+// open counts the open tasks of a draw; "" = of any.
+func (x *site) open(draw string) int {
+	return len(x.Desk().Queue(&event.QAActor{UserId: "somebody", Roles: []string{"qa"}}, qadesk.Filter{Draw: draw, Limit: 1000}).Tasks)
+}
+
+// sendCalls sends the calls with the numbers [from, to), of two agents of two partners in turn.
+func sendCalls(t *testing.T, base string, from, to int) {
+	t.Helper()
 	now := time.Now()
 	var objects []any
-	for i := range calls {
+	for i := from; i < to; i++ {
 		at := now.Add(-time.Duration(10+i) * time.Minute).UnixMilli()
 		objects = append(objects, map[string]any{"call_id": fmt.Sprint("call-", i), "number": customerNumber, "purpose": "sales", "campaign_id": "<script>alert(1)</script>", "started_at": client.Time(at),
 			"answered_at": client.Time(at + 5000), "bridged_at": client.Time(at + 6000), "ended_at": client.Time(at + 66_000), "outcome": "answered", "answered_by": "human", "disposition": "refuse",
 			"agent_id": fmt.Sprint("agent-", 1+i%2), "team_id": fmt.Sprint("team-", 1+i%2), "partner_id": []string{"partner-blue", "partner-red"}[i%2],
 			"recording": map[string]any{"uri": "call.wav", "size_bytes": 320_044, "duration_ms": 20_000}})
 	}
-	res, err := (&client.Client{Base: a.URL(), Retry: 30 * time.Second}).Send(t.Context(), "calls", objects...)
+	res, err := (&client.Client{Base: base, Retry: 30 * time.Second}).Send(t.Context(), "calls", objects...)
 	if err != nil || len(res.Rejected) > 0 {
 		t.Fatalf("send the calls: %v %+v", err, res)
 	}
-	if err := a.Counted(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "every recording is in the queue", func() bool {
-		return a.Desk().Queue(&event.QAActor{UserId: "rater", Roles: []string{"qa"}}, qadesk.Filter{}).Open >= calls
-	})
-	return a
 }
 
 // until waits for what other goroutines bring about.

@@ -3813,7 +3813,7 @@ type Lead struct {
 	CampaignId    string                 `protobuf:"bytes,3,opt,name=campaign_id,json=campaignId,proto3" json:"campaign_id,omitempty"`
 	CustomerId    string                 `protobuf:"bytes,4,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"` // "" when only numbers were given
 	NumberHashes  []string               `protobuf:"bytes,5,rep,name=number_hashes,json=numberHashes,proto3" json:"number_hashes,omitempty"`
-	NumbersSealed [][]byte               `protobuf:"bytes,6,rep,name=numbers_sealed,json=numbersSealed,proto3" json:"numbers_sealed,omitempty"` // AES-GCM under the number key: only ingest and the dialer can open them
+	NumbersSealed [][]byte               `protobuf:"bytes,6,rep,name=numbers_sealed,json=numbersSealed,proto3" json:"numbers_sealed,omitempty"` // AES-GCM under the number key: ingest and the dialer open them, and the console for a reveal that is on record
 	At            int64                  `protobuf:"varint,7,opt,name=at,proto3" json:"at,omitempty"`
 	ListId        string                 `protobuf:"bytes,8,opt,name=list_id,json=listId,proto3" json:"list_id,omitempty"`
 	Products      []string               `protobuf:"bytes,9,rep,name=products,proto3" json:"products,omitempty"`

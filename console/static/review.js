@@ -4,6 +4,7 @@
   const start = JSON.parse(document.getElementById("start").textContent);
   const texts = start.texts, $ = (id) => document.getElementById(id);
   const csrf = document.querySelector('meta[name="csrf"]').content;
+  const entering = start.editing || start.amends;
   const sheetForm = $("sheet"), audio = $("audio");
   let markers = (start.sheet.markers || []).map((m) => ({ at_ms: Number(m.at_ms || 0), text: m.text || "", checkpoint: m.checkpoint || "" }));
   const clock = (ms) => { const s = Math.floor(ms / 1000); return Math.floor(s / 60) + ":" + String(s % 60).padStart(2, "0"); };
@@ -129,7 +130,14 @@
     $("standards").hidden = !$("sale").checked;
     for (const f of sheetForm.querySelectorAll("[data-sale]")) f.hidden = !$("sale").checked;
   }
+  async function judge() {
+    try {
+      const r = await post("judge", { sheet: sheet() });
+      if (r.ok) show(await r.json());
+    } catch { $("left").textContent = texts.unavailable; }
+  }
   function changed() {
+    if (start.amends) { clearTimeout(timer); timer = setTimeout(judge, 300); return; }
     if (!start.editing) return;
     seq++; dirty = true;
     sessionStorage.setItem(spare, JSON.stringify({ seq, sheet: sheet() }));
@@ -167,14 +175,17 @@
     clearTimeout(timer);
     const problem = $("refused");
     problem.hidden = true;
-    for (const b of [$("publish"), $("scoreonly")]) b.disabled = true;
+    const buttons = start.amends ? [$("propose")] : [$("publish"), $("scoreonly")];
+    for (const b of buttons) b.disabled = true;
     try {
-      const r = await post("score", { sheet: sheet(), publish, command: start.command }), x = await r.json();
+      const r = await (start.amends ? post("amend", { sheet: sheet(), side: start.amends, reason: $("reason").value, command: start.command })
+        : post("score", { sheet: sheet(), publish, command: start.command })), x = await r.json();
       if (r.ok) { sessionStorage.removeItem(spare); dirty = false; location.assign(x.next); return; }
       problem.textContent = x.detail || x.title;
     } catch { problem.textContent = texts.unavailable; }
     problem.hidden = false;
-    for (const b of [$("publish"), $("scoreonly")]) b.disabled = false;
+    for (const b of buttons) b.disabled = false;
+    if (start.amends && $("reason").value.trim().length < 5) { $("reason").focus(); return; }
     const open = firstOpen();
     if (open) open.querySelector("input").focus(); else problem.scrollIntoView({ block: "center" });
   }
@@ -203,11 +214,17 @@
     else if (start.seq) post("draft", { seq: start.seq, sheet: sheet() }).then(async (r) => r.ok && show(await r.json())).catch(() => {});
     addEventListener("pagehide", () => { if (dirty) post("draft", { seq, sheet: sheet() }, { keepalive: true }).catch(() => {}); });
   }
+  if (start.amends) {
+    sheetForm.addEventListener("input", () => { onsale(); changed(); });
+    sheetForm.addEventListener("submit", (e) => e.preventDefault());
+    $("propose").addEventListener("click", () => submit(false));
+    judge();
+  }
   if (sheetForm) onsale();
 
   document.addEventListener("keydown", (e) => {
     if (e.defaultPrevented || e.altKey || document.querySelector("dialog[open]")) return;
-    if ((e.ctrlKey || e.metaKey) && e.key === "Enter" && start.editing) { e.preventDefault(); submit(true); return; }
+    if ((e.ctrlKey || e.metaKey) && e.key === "Enter" && entering) { e.preventDefault(); submit(true); return; }
     if (e.ctrlKey || e.metaKey || e.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select")) return;
     let done = true;
     if (audio && (e.key === "k" || (e.key === " " && !e.target.closest("button, input, summary, a")))) toggle();
@@ -216,7 +233,7 @@
     else if (audio && e.key === "[") faster(-1);
     else if (audio && e.key === "]") faster(1);
     else if (audio && start.editing && e.key === "m") mark();
-    else if (start.editing && "ypnx".includes(e.key)) done = answer(e.key);
+    else if (entering && "ypnx".includes(e.key)) done = answer(e.key);
     else done = false;
     if (done) e.preventDefault();
   });

@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/number"
 )
 
 func (r *run) agentState() *Event {
@@ -184,7 +185,7 @@ func (r *run) lead() *Event {
 	if o, ok := r.entries("attributes", "object"); ok {
 		l.Attributes = map[string]string{}
 		for _, p := range o.pairs {
-			l.Attributes[p.name] = string(p.raw)
+			l.Attributes[p.name] = number.MaskSpelt(string(p.raw), r.opt.Region) // a number has its own field, and is sealed there
 		}
 	}
 	l.NumberHashes = r.hashes(nums)

@@ -26,7 +26,7 @@ func (a *App) consoleQA() (*console.QA, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &console.QA{Desk: a.desk, Rubrics: a.rubrics, Conn: a.conn, Recordings: store, Waveforms: waves, CalibrationTask: a.calibrationTask,
+	return &console.QA{Desk: a.desk, Rubrics: a.rubrics, Conn: a.conn, Recordings: store, Waveforms: waves, CalibrationTask: a.calibrationTask, Number: a.numberOf,
 		VerifyDay: func(ctx context.Context, day string) (any, error) {
 			at, err := time.ParseInLocation(time.DateOnly, day, a.zone)
 			if err != nil {

@@ -263,7 +263,7 @@ func TestQAEndToEnd(t *testing.T) {
 		no  []string
 	}{{ann, []string{"norm.time"}}, {bob, []string{"norm.time", "norm.closing"}}} {
 		id := "calibration|march|" + p.who.as["user_id"].(string)
-		until(t, "the desk has the task", func() bool { _, ok := a.Desk().Task(id); return ok })
+		until(t, "the desk has the task", func() bool { _, err := a.Desk().Task(auditor, id); return err == nil })
 		p.who.post(200, taskPath(id, "claim"), nil)
 		if s := p.who.post(200, taskPath(id, "score"), map[string]any{"sheet": answers(standard, false, p.no...), "publish": true}); s["status"] != "closed" {
 			t.Errorf("a calibration is not published: %v", s)

@@ -207,15 +207,8 @@ func (a *App) qaTask(w http.ResponseWriter, r *http.Request) {
 		qaFail(w, err)
 		return
 	}
-	s, ok := a.desk.Task(r.PathValue("id"))
-	switch {
-	case !ok:
-		qaFail(w, &qadesk.Refusal{Code: qarules.NotFound, Detail: "there is no such task, or it is closed"})
-	case !qarules.Sees(who, s):
-		qaFail(w, &qadesk.Refusal{Code: qarules.Forbidden, Detail: "the task is not yours to see"})
-	default:
-		qaAnswer(w, a.taskJSON(s))
-	}
+	s, err := a.desk.Task(who, r.PathValue("id"))
+	a.qaState(w, s, err)
 }
 
 func (a *App) qaAppeals(w http.ResponseWriter, r *http.Request) {

@@ -153,6 +153,26 @@ func alnum(c byte) bool {
 // run is a stretch of digits as long as a whole number with or without its country.
 var run = regexp.MustCompile(`\+?[0-9]{10,15}`)
 
+// MaskSpelt masks the numbers in a text that are valid, however their digits are grouped; other runs of digits, such as
+// ids, amounts and dates, stay as they are.
+func MaskSpelt(s, region string) string {
+	return digits.ReplaceAllStringFunc(s, func(m string) string {
+		if date := times.FindString(m); date != "" {
+			return date + MaskSpelt(m[len(date):], region)
+		}
+		bare := strings.Map(func(r rune) rune {
+			if r >= '0' && r <= '9' || r == '+' {
+				return r
+			}
+			return -1
+		}, m)
+		if MaskValid(bare, region) == bare {
+			return m
+		}
+		return MaskText(m)
+	})
+}
+
 // MaskValid masks the runs of digits in a name that are valid numbers, nationally or with their country's code: the rest
 // of the name, dates and counters, stays as it is.
 func MaskValid(s, region string) string {

@@ -116,3 +116,16 @@ func TestIdsThatAreNumbersAndIdsThatAreNot(t *testing.T) {
 		}
 	}
 }
+
+func TestMaskSpelt(t *testing.T) {
+	for in, want := range map[string]string{
+		`"call back on 139 0000 1234 please"`: `"call back on 139 **** **34 please"`,
+		`13900001234`:                         `139******34`,
+		`"+86-139-0000-1234"`:                 `"+86-1**-****-**34"`,
+		`{"account": 88001234, "due": "2026-12-24 10:00:00", "order": "A-20261224-000000000017"}`: `{"account": 88001234, "due": "2026-12-24 10:00:00", "order": "A-20261224-000000000017"}`,
+	} {
+		if got := MaskSpelt(in, "CN"); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}

@@ -15,7 +15,7 @@ const claimTries = 20
 // ClaimNext takes the next task a rater may hear. A *Refusal with code not_found says that there is none, one with
 // conflict that he holds as many as one may.
 func (d *Desk) ClaimNext(ctx context.Context, who *event.QAActor, f Filter) (*event.QATaskState, error) {
-	if held := len(d.Mine(who)); held >= d.opt.MaxClaimed {
+	if held := d.held(who.UserId); held >= d.opt.MaxClaimed {
 		return nil, &Refusal{Code: qarules.Conflict, Detail: fmt.Sprintf("you hold %d tasks, and %d is the most: finish or release one", held, d.opt.MaxClaimed)}
 	}
 	for range claimTries {
@@ -36,7 +36,7 @@ func (d *Desk) ClaimNext(ctx context.Context, who *event.QAActor, f Filter) (*ev
 
 // on sends a command about a task. The task's agent is taken from the view: one that is closed is not found.
 func (d *Desk) on(ctx context.Context, who *event.QAActor, taskID, commandID string, cmd *event.QACommand) (*event.QATaskState, error) {
-	s, ok := d.Task(taskID)
+	s, ok := d.task(taskID)
 	if !ok {
 		return nil, &Refusal{Code: qarules.NotFound, Detail: "there is no such task, or it is closed"}
 	}

@@ -281,20 +281,48 @@ func (d *Desk) Queue(who *event.QAActor, f Filter) Page {
 	return p
 }
 
-// Mine are the tasks a user has claimed, with his drafts, the oldest claim first.
+// Mine are the tasks a user has claimed and may still see, with his drafts, the oldest claim first.
 func (d *Desk) Mine(who *event.QAActor) []*event.QATaskState {
+	now := d.now().UnixMilli()
 	d.view.mu.RLock()
 	defer d.view.mu.RUnlock()
 	var out []*event.QATaskState
 	for _, s := range d.view.holders[who.UserId] {
-		out = append(out, s)
+		if d.view.shows(who, s, now) {
+			out = append(out, s)
+		}
 	}
 	slices.SortFunc(out, func(a, b *event.QATaskState) int { return int(a.ClaimedAt - b.ClaimedAt) })
 	return out
 }
 
-// Task is one that is not closed.
-func (d *Desk) Task(id string) (*event.QATaskState, bool) {
+// shows tells whether a user may see a task: its review as his roles go, or its recording because he may hear it.
+func (v *view) shows(who *event.QAActor, s *event.QATaskState, now int64) bool {
+	return qarules.Sees(who, s) || qarules.MayHear(who, s, v.agents[s.Task.AgentId], now) == nil
+}
+
+// held is how many tasks a user has claimed, those that he may no longer see included.
+func (d *Desk) held(userID string) int {
+	d.view.mu.RLock()
+	defer d.view.mu.RUnlock()
+	return len(d.view.holders[userID])
+}
+
+// Task is one that is not closed, for a user who may see it. The error is a *Refusal: not_found, or forbidden.
+func (d *Desk) Task(who *event.QAActor, id string) (*event.QATaskState, error) {
+	s, ok := d.task(id)
+	if !ok {
+		return nil, &Refusal{Code: qarules.NotFound, Detail: "there is no such task, or it is closed"}
+	}
+	d.view.mu.RLock()
+	defer d.view.mu.RUnlock()
+	if !d.view.shows(who, s, d.now().UnixMilli()) {
+		return nil, &Refusal{Code: qarules.Forbidden, Detail: "the task is not yours to see"}
+	}
+	return s, nil
+}
+
+func (d *Desk) task(id string) (*event.QATaskState, bool) {
 	d.view.mu.RLock()
 	defer d.view.mu.RUnlock()
 	s, ok := d.view.tasks[id]

@@ -31,8 +31,8 @@
 // sends commands. Its methods, all safe for concurrent use; who is an *event.QAActor made from the session:
 //
 //	desk.Queue(who, Filter{...}) Page                       // open tasks he may take, in order; counts
-//	desk.Mine(who) []*event.QATaskState                     // claimed by him, with drafts
-//	desk.Task(id) (*event.QATaskState, bool)                // one that is not closed
+//	desk.Mine(who) []*event.QATaskState                     // claimed by him, with drafts; those he may still see
+//	desk.Task(who, id) (*event.QATaskState, error)          // one that is not closed and that he may see
 //	desk.Results(who, Filter) / Appeals(who) / Calibration(id) []*event.QATaskState
 //	desk.Workload() []Load                                  // claimed, overdue, done today per rater
 //	desk.ClaimNext(ctx, who, Filter) (*event.QATaskState, error)

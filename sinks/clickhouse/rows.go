@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -36,7 +37,7 @@ var tables = map[string]string{
 	"qa_appeals":       "review_id, task_id, call_id, agent_id, team_id, partner_id, at, text, checkpoints, support_by, support_vote, support_reason, leader_by, leader_vote, leader_reason, outcome, decided_at, score_before, score_after, revision",
 	"qa_incidents":     "task_id, call_id, agent_id, team_id, campaign_id, partner_id, day, seq, draw, problem, detail, at, by, recording_uri",
 	"surveys":          "call_id, at, score, event_id, arrival",
-	"leads":            "lead_id, campaign_id, customer_id, number_hashes, at, list_id, products, priority, expires_at, useless, event_id, arrival",
+	"leads":            "lead_id, campaign_id, customer_id, number_hashes, at, list_id, products, priority, expires_at, useless, event_id, arrival, numbers_sealed",
 	"schedules":        "agent_id, start_at, end_at, kind, team_id, partner_id, revision",
 	"campaigns":        "campaign_id, at, name, purpose, products, status, script_version, partner_id, event_id, arrival",
 	"campaign_signals": "campaign_id, at, answer_rate, handling_time_ms, ring_time_ms, agents_available, agents_busy, abandonment_rate, live_calls, dials, verdict, reason, verdict_by, position",
@@ -171,7 +172,7 @@ func (c *converter) referenceRows(r *kgo.Record) error {
 			return err
 		}
 		c.to("leads").id(f.LeadId).word(f.CampaignId).text(c.s.customerID(f.CustomerId)).texts(f.NumberHashes).at(f.At).word(f.ListId).words(f.Products).i64(int64(f.Priority)).maybeAt(f.ExpiresAt).
-			word(f.Useless).id(f.EventId).u64(uint64(r.Offset)).end()
+			word(f.Useless).id(f.EventId).u64(uint64(r.Offset)).texts(sealed(f.NumbersSealed)).end()
 		c.slots[touch{"leads", slot(f.At)}] = true
 	case event.TopicSurveys:
 		var f event.Survey
@@ -413,3 +414,12 @@ func PermitID(hash func(string) string, region, id, customer string) string {
 
 // own masks one of our own numbers unless it is a short code: no column holds a number in the clear.
 func own(n string) string { return number.Mask(n) }
+
+// sealed writes sealed numbers as text.
+func sealed(numbers [][]byte) []string {
+	out := make([]string, 0, len(numbers))
+	for _, n := range numbers {
+		out = append(out, base64.StdEncoding.EncodeToString(n))
+	}
+	return out
+}
