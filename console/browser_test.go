@@ -19,6 +19,13 @@ import (
 
 func TestMain(m *testing.M) {
 	embedded.MaybeRunChild()
+	if sets := os.Getenv(asServer); sets != "" {
+		if err := serve(sets); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 

@@ -42,7 +42,7 @@ func (c *console) sampling(w http.ResponseWriter, r *http.Request, u *identity.U
 		return scan(&x.Day, &x.Agents, &x.Valid, &x.Due, &x.Drawn, &x.Late, &x.SHA256, &x.Key, &x.Published, &x.Revealed)
 	}, `SELECT p.day, p.agents, p.valid, p.due, p.drawn, p.late, k.sha, k.key, k.published, k.revealed FROM
 		(SELECT day, count() AS agents, sum(n) AS valid, sum(need) AS due, sum(hit) AS drawn, sum(late_n) AS late FROM
-			(SELECT day, agent_id, count() AS n, intDiv(count() + ? - 1, ?) AS need, countIf(has(drawn, 'daily')) AS hit, countIf(late) AS late_n FROM sampling_population FINAL WHERE `+cond+` GROUP BY day, agent_id)
+			(SELECT day, agent_id, count() AS n, toUInt64(intDiv(count() + ? - 1, ?)) AS need, countIf(has(drawn, 'daily')) AS hit, countIf(late) AS late_n FROM sampling_population FINAL WHERE `+cond+` GROUP BY day, agent_id)
 			GROUP BY day ORDER BY day DESC LIMIT 60) AS p
 		LEFT JOIN (SELECT day, any(key_sha256) AS sha, max(key) AS key, min(published_at) AS published, max(revealed_at) AS revealed FROM sampling_keys FINAL GROUP BY day) AS k ON k.day = p.day
 		ORDER BY p.day DESC`, append([]any{c.opt.OneIn, c.opt.OneIn}, args...)...)

@@ -13,7 +13,28 @@ type question struct {
 	Answer, Note        string
 	NoteWord, FatalWord string
 	Fatal, Sale         bool
+	Taboo               bool // yes is the bad answer
 	Editing             bool
+}
+
+// Said is the answer in words, "" without one.
+func (q question) Said() string {
+	for _, a := range q.Answers {
+		if a.Value == q.Answer {
+			return a.Word
+		}
+	}
+	return ""
+}
+
+// Good and Bad tell what the answer means for the agent.
+func (q question) Good() bool {
+	return q.Answer == rubric.Yes && !q.Taboo || q.Answer == rubric.No && q.Taboo
+}
+
+// Bad is the opposite; partly and not applicable are neither.
+func (q question) Bad() bool {
+	return q.Answer == rubric.No && !q.Taboo || q.Answer == rubric.Yes && q.Taboo
 }
 
 type answerChoice struct{ Value, Word string }
@@ -44,7 +65,9 @@ func (l *locale) questions() template.FuncMap {
 			return q, err
 		},
 		"taboo": func(d *reviewData, t rubric.Taboo, lang string) (question, error) {
-			return make(d, t.ID, "“"+t.Say.In(lang)+"”", "", []string{rubric.Yes, rubric.No})
+			q, err := make(d, t.ID, "“"+t.Say.In(lang)+"”", "", []string{rubric.Yes, rubric.No})
+			q.Taboo = true
+			return q, err
 		},
 	}
 }

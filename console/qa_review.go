@@ -44,6 +44,17 @@ type reviewData struct {
 	Amended  bool            // the other side has voted for an amended sheet
 }
 
+// Taboos are the forbidden sentences that were said.
+func (d *reviewData) Taboos() []rubric.Taboo {
+	var out []rubric.Taboo
+	for _, x := range d.Rubric.Taboos {
+		if d.Answers[x.ID] == rubric.Yes {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // charge is a penalty, in the reader's language.
 type charge struct {
 	Title  string

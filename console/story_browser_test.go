@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
@@ -104,7 +105,7 @@ func TestStory(t *testing.T) {
 	}
 
 	// Split votes: the review stands, and the agent's next calls are checked.
-	sendCalls(t, x.URL(), 6, 10)
+	sendCalls(t, x.URL(), time.Now(), 6, 10)
 	until(t, "the next draw has extra checks", func() bool { return x.open("extra") >= 2 })
 	rater.open("/console/queue?draw=extra")
 	if got := rater.text(`[...document.querySelectorAll("tbody th a")].map((a) => a.textContent).join()`); strings.ReplaceAll(got, agentID, "") != "," {
@@ -196,8 +197,24 @@ func decide(t *testing.T, w *window, page, vote string) {
 // others looks at the pages that the story does not come by.
 func others(t *testing.T, x *site, w *window) {
 	t.Helper()
+	sendCalls(t, x.URL(), time.Now().AddDate(0, 0, -2), 20, 30) // of a day that is over
+	until(t, "the day is over and its key revealed", func() bool {
+		var n uint64
+		err := x.Conn().QueryRow(t.Context(), "SELECT count() FROM sampling_keys FINAL WHERE key != ''").Scan(&n)
+		return err == nil && n > 0
+	})
+	until(t, "its draw is in ClickHouse", func() bool { return x.Counted(t.Context()) == nil })
+	w.open("/console/sampling")
+	w.pressed(`td a.button[href^="?day="]`)
+	w.until(`document.querySelector("#report")`)
+	if got := w.text(`document.querySelector("#report").parentElement.innerText`); !strings.Contains(got, "10 ") {
+		t.Errorf("the audit says %q", got)
+	}
+	w.fit("verified")
 	for name, path := range map[string]string{"audit": "/console/sampling", "calibration": "/console/calibration", "search": "/console/search?q=call-", "nothing": "/console/nothing"} {
-		w.open(path)
+		if status, want := w.open(path), map[bool]int{true: 404, false: 200}[name == "nothing"]; status != want {
+			t.Errorf("%s: %d", path, status)
+		}
 		w.fit(name)
 	}
 	w.open("/console/appeals")
@@ -259,6 +276,11 @@ func nowhere(t *testing.T, x *site, b *windows) {
 	}
 	if s := x.log.String(); found(s) || len(s) == 0 {
 		t.Errorf("a number is in clear in the log, or there is none (%d bytes)", len(s))
+	}
+	for line := range strings.Lines(x.log.String()) {
+		if strings.Contains(line, "level=ERROR") {
+			t.Errorf("the log has: %s", line)
+		}
 	}
 	topics := x.topics(t)
 	if topics[event.TopicQAEvents] == "" || topics[event.TopicLeads] == "" || topics[event.TopicAuditLog] == "" {

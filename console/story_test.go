@@ -80,7 +80,7 @@ func prepared(t *testing.T, dir string) []string {
 	if err := os.WriteFile(filepath.Join(rec, "call.wav"), toneWAV(20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return []string{"data_dir=" + dir, "kafka.partitions=2", "sampling.one_in=1", "sampling.extra_one_in=1", "sampling.weekly_one_in=0", "sampling.per_period=false", "console.users_file=" + users, "recordings.dir=" + rec}
+	return []string{"data_dir=" + dir, "kafka.partitions=2", "sampling.one_in=1", "sampling.extra_one_in=1", "sampling.weekly_one_in=0", "sampling.per_period=false", "sampling.quiet=1s", "console.users_file=" + users, "recordings.dir=" + rec}
 }
 
 // quality is a running system with calls whose recordings are in the queue, all of them.
@@ -116,7 +116,7 @@ func qualitySite(t *testing.T, calls int) *site {
 		}
 	})
 	x.App = a
-	sendCalls(t, a.URL(), 0, calls)
+	sendCalls(t, a.URL(), time.Now(), 0, calls)
 	if err := a.Counted(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +129,9 @@ func (x *site) open(draw string) int {
 	return len(x.Desk().Queue(&event.QAActor{UserId: "somebody", Roles: []string{"qa"}}, qadesk.Filter{Draw: draw, Limit: 1000}).Tasks)
 }
 
-// sendCalls sends the calls with the numbers [from, to), of two agents of two partners in turn.
-func sendCalls(t *testing.T, base string, from, to int) {
+// sendCalls sends the calls with the numbers [from, to), of two agents of two partners in turn, each a minute before the last.
+func sendCalls(t *testing.T, base string, now time.Time, from, to int) {
 	t.Helper()
-	now := time.Now()
 	var objects []any
 	for i := from; i < to; i++ {
 		at := now.Add(-time.Duration(10+i) * time.Minute).UnixMilli()
@@ -150,7 +149,7 @@ func sendCalls(t *testing.T, base string, from, to int) {
 // until waits for what other goroutines bring about.
 func until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	tick, over := time.NewTicker(50*time.Millisecond), time.After(60*time.Second)
+	tick, over := time.NewTicker(50*time.Millisecond), time.After(patience)
 	defer tick.Stop()
 	for !cond() {
 		select {

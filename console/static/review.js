@@ -220,7 +220,7 @@
     $("propose").addEventListener("click", () => submit(false));
     judge();
   }
-  if (sheetForm) onsale();
+  if (entering) onsale();
 
   document.addEventListener("keydown", (e) => {
     if (e.defaultPrevented || e.altKey || document.querySelector("dialog[open]")) return;
