@@ -16,7 +16,9 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	browserlog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -95,7 +97,18 @@ func (b *windows) window(name string) *window {
 	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
 	b.t.Cleanup(end)
 	w := &window{b, ctx, name}
-	if err := chromedp.Run(ctx, chromedp.EmulateViewport(1440, 1000)); err != nil {
+	chromedp.ListenTarget(ctx, func(ev any) {
+		switch e := ev.(type) {
+		case *page.EventJavascriptDialogOpening: // what somebody wrote into a field was run
+			b.t.Errorf("%s: a script of a page's visitor ran on %s", name, e.URL)
+			go func() { _ = chromedp.Run(ctx, page.HandleJavaScriptDialog(true)) }()
+		case *browserlog.EventEntryAdded:
+			if strings.Contains(e.Entry.Text, "Content Security Policy") {
+				b.t.Errorf("%s: %s %s", name, e.Entry.URL, e.Entry.Text)
+			}
+		}
+	})
+	if err := chromedp.Run(ctx, browserlog.Enable(), chromedp.EmulateViewport(1440, 1000)); err != nil {
 		b.t.Fatalf("open a window for %s: %v", name, err)
 	}
 	return w

@@ -3,6 +3,9 @@ package console_test
 import (
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -203,5 +206,47 @@ func TestSignIn(t *testing.T) {
 	}
 	if code, body := guesser.post("/console/sign-in", url.Values{"name": {"support"}, "password": {password}}); code != http.StatusTooManyRequests || !strings.Contains(body, "15") {
 		t.Errorf("the sixth try, with the right password: %d", code)
+	}
+}
+
+// Every form there is: without the token of its session, and sent by another site's page, it does nothing.
+func TestEveryFormNeedsItsToken(t *testing.T) {
+	a := quality(t, 1)
+	v := signIn(t, a, "admin")
+	token := v.token()
+	routes := map[string]bool{}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range sources {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`mux\.Handle(?:Func)?\("POST (/console/[^"]+)"`).FindAllStringSubmatch(string(b), -1) {
+			routes[strings.NewReplacer("{id}", "x", "{do}", "release").Replace(m[1])] = true
+		}
+	}
+	if len(routes) < 10 {
+		t.Fatalf("only %d forms were found", len(routes))
+	}
+	another := signIn(t, a, "rater").token()
+	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	for route := range routes {
+		if code, _ := v.do("POST", route, strings.NewReader("csrf="+url.QueryEscape(token)+"&reason=because+of+it"), map[string]string{"Content-Type": form["Content-Type"], "Sec-Fetch-Site": "cross-site"}); code != http.StatusForbidden {
+			t.Errorf("%s from another site: %d", route, code)
+		}
+		if route == "/console/sign-in" || route == "/console/preferences" { // there is no session yet that a token could be of
+			continue
+		}
+		for _, body := range []string{"", "csrf=", "csrf=" + url.QueryEscape(another)} {
+			if code, _ := v.do("POST", route, strings.NewReader(body+"&reason=because+of+it"), form); code != http.StatusForbidden {
+				t.Errorf("%s with %q: %d", route, body, code)
+			}
+		}
+	}
+	if code, _ := v.do("POST", "/console/tasks/x/release", strings.NewReader("csrf="+url.QueryEscape(token)), form); code != http.StatusNotFound {
+		t.Errorf("with the right token: %d: the test above proves nothing", code)
 	}
 }

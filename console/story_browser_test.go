@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -161,7 +160,7 @@ func listen(t *testing.T, w *window) {
 	w.until(`document.getElementById("audio").currentTime === 1`)
 	w.keys("m")
 	w.until(`document.activeElement.closest("#markers")`)
-	w.keys("his number 13900001234 read out")
+	w.typed("#markers input", "his number 13900001234 read out <svg onload=alert(1)>")
 	w.do("leave the marker", chromedp.Evaluate(`document.activeElement.blur()`, nil))
 }
 
@@ -170,6 +169,7 @@ func score(t *testing.T, w *window) {
 	t.Helper()
 	w.keys(strings.Repeat("n", 8) + strings.Repeat("y", 7))
 	w.until(`document.getElementById("left").textContent === "complete" && document.getElementById("total").textContent === "60"`)
+	w.typed(`.check[data-check="norm.speed"] .note`, `"><script>alert(1)</script> on 13900001234`)
 	w.typed("#comment", "<img src=x onerror=alert(1)> call 13900001234 again")
 }
 
@@ -301,5 +301,5 @@ func nowhere(t *testing.T, x *site, b *windows) {
 			t.Errorf("a number is in clear in the table %s", name)
 		}
 	}
-	t.Log(fmt.Sprintf("looked at %d pages, %d topics, %d tables", len(b.pages), len(topics), len(rows)))
+	t.Logf("looked at %d pages, %d topics, %d tables", len(b.pages), len(topics), len(rows))
 }

@@ -64,10 +64,10 @@ func prepared(t *testing.T, dir string) []string {
 	t.Helper()
 	users := filepath.Join(dir, "users.yaml")
 	for _, u := range []identity.User{
-		{Name: "rater", Display: "Rater One", Roles: []string{"qa"}}, {Name: "rater2", Roles: []string{"qa"}},
+		{Name: "rater", Display: "Rater <i onmouseover=alert(1)>One</i>", Roles: []string{"qa"}}, {Name: "rater2", Roles: []string{"qa"}},
 		{Name: "leader", Roles: []string{"supervisor"}, TeamID: "team-1"}, {Name: "leader2", Roles: []string{"supervisor"}, TeamID: "team-2"}, {Name: "support", Roles: []string{"compliance"}},
 		{Name: "green", Roles: []string{"supervisor"}, PartnerID: "partner-green"}, {Name: "agent-1", Roles: []string{"agent"}, AgentID: "agent-1"},
-		{Name: "agent-2", Roles: []string{"agent"}, AgentID: "agent-2"},
+		{Name: "admin", Roles: []string{"admin"}}, {Name: "agent-2", Roles: []string{"agent"}, AgentID: "agent-2"},
 	} {
 		if err := identity.PutUser(users, u, password); err != nil {
 			t.Fatal(err)

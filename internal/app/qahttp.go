@@ -24,20 +24,21 @@ func (a *App) mountQA() {
 		return
 	}
 	raters := []string{"qa", "supervisor", "compliance"}
+	whole := func(h http.HandlerFunc) http.Handler { return httpapi.Whole(h) } // of all partners: not for one that is confined to his own
 	a.api.Handle("GET /v1/qa/tasks", http.HandlerFunc(a.qaTasks), raters...)
 	a.api.Handle("GET /v1/qa/tasks/{id}", http.HandlerFunc(a.qaTask), raters...)
 	a.api.Handle("GET /v1/qa/appeals", http.HandlerFunc(a.qaAppeals), raters...)
-	a.api.Handle("GET /v1/qa/workload", http.HandlerFunc(a.qaWorkload), "supervisor", "compliance")
+	a.api.Handle("GET /v1/qa/workload", whole(a.qaWorkload), "supervisor", "compliance")
 	a.api.Handle("GET /v1/qa/rubrics", http.HandlerFunc(a.qaRubrics), raters...)
 	a.api.Handle("POST /v1/qa/claim", http.HandlerFunc(a.qaClaim), raters...)
 	a.api.Handle("POST /v1/qa/tasks/{id}/{do}", http.HandlerFunc(a.qaDo), raters...)
-	a.api.Handle("POST /v1/qa/recusals", http.HandlerFunc(a.qaRecuse), raters...)
-	a.api.Handle("POST /v1/qa/exemptions", http.HandlerFunc(a.qaExempt), "supervisor", "compliance")
+	a.api.Handle("POST /v1/qa/recusals", whole(a.qaRecuse), raters...)
+	a.api.Handle("POST /v1/qa/exemptions", whole(a.qaExempt), "supervisor", "compliance")
 	if a.conn != nil {
-		a.api.Handle("GET /v1/qa/calibrations/{id}", http.HandlerFunc(a.qaCalibration), "supervisor", "compliance")
-		a.api.Handle("GET /v1/qa/drift", http.HandlerFunc(a.qaDrift), "supervisor", "compliance")
+		a.api.Handle("GET /v1/qa/calibrations/{id}", whole(a.qaCalibration), "supervisor", "compliance")
+		a.api.Handle("GET /v1/qa/drift", whole(a.qaDrift), "supervisor", "compliance")
 	}
-	a.api.Handle("POST /v1/qa/calibrations", http.HandlerFunc(a.qaCalibrate), "supervisor", "compliance")
+	a.api.Handle("POST /v1/qa/calibrations", whole(a.qaCalibrate), "supervisor", "compliance")
 }
 
 // asJSON is for whom a command is given: a token with role admin may speak for somebody, as a console does.
@@ -88,7 +89,10 @@ func strict(in io.Reader, into any) error {
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
 	var typ *json.UnmarshalTypeError
+	var large *http.MaxBytesError
 	switch {
+	case errors.As(err, &large):
+		return err
 	case errors.Is(err, io.EOF):
 		return nil // no body: nothing is said
 	case errors.As(err, &typ):
@@ -119,7 +123,10 @@ func qaAnswer(w http.ResponseWriter, v any) {
 func qaFail(w http.ResponseWriter, err error) {
 	var r *qadesk.Refusal
 	var f *notForm
+	var large *http.MaxBytesError
 	switch {
+	case errors.As(err, &large):
+		httpapi.Problem(w, http.StatusRequestEntityTooLarge, "The body is too large", fmt.Sprintf("at most %d bytes are taken", large.Limit))
 	case errors.As(err, &f):
 		httpapi.Problem(w, http.StatusBadRequest, "The object is not of the right form", f.Error())
 	case errors.As(err, &r):

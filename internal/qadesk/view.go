@@ -27,12 +27,12 @@ type view struct {
 	holders map[string]map[string]*event.QATaskState // claimed, by rater
 	gone    map[string]uint64                        // closed, at which revision: an older answer or record does not bring one back
 	offered map[string]int64                         // being claimed through this desk, until when (Unix ms)
-	status  map[string]int
+	status  map[[2]string]int                        // how many, by partner and status
 }
 
 func newView() *view {
 	return &view{tasks: map[string]*event.QATaskState{}, agents: map[string]*event.QAAgent{}, open: map[shelf]*btree.BTreeG[*event.QATaskState]{},
-		holders: map[string]map[string]*event.QATaskState{}, gone: map[string]uint64{}, offered: map[string]int64{}, status: map[string]int{}}
+		holders: map[string]map[string]*event.QATaskState{}, gone: map[string]uint64{}, offered: map[string]int64{}, status: map[[2]string]int{}}
 }
 
 func shelfOf(s *event.QATaskState) shelf {
@@ -65,7 +65,7 @@ func (v *view) apply(s *event.QATaskState) {
 		return
 	}
 	v.tasks[id] = s
-	v.status[s.Status]++
+	v.status[[2]string{s.Task.PartnerId, s.Status}]++
 	switch s.Status {
 	case qarules.Open:
 		at := shelfOf(s)
@@ -85,7 +85,7 @@ func (v *view) apply(s *event.QATaskState) {
 func (v *view) drop(s *event.QATaskState) {
 	id := s.Task.TaskId
 	delete(v.tasks, id)
-	v.status[s.Status]--
+	v.status[[2]string{s.Task.PartnerId, s.Status}]--
 	switch s.Status {
 	case qarules.Open:
 		v.open[shelfOf(s)].Delete(s)
@@ -248,7 +248,7 @@ type Page struct {
 	Tasks []*event.QATaskState
 	More  bool           // there are others behind
 	Open  int            // open tasks on the shelves he takes from, those he may not take included
-	Count map[string]int // of all tasks that are not closed, by status
+	Count map[string]int // of all tasks that are not closed, by status; of a confined user, of his partner's (REP-04)
 }
 
 // Queue lists open tasks a user may take, as they are to be taken.
@@ -258,12 +258,15 @@ func (d *Desk) Queue(who *event.QAActor, f Filter) Page {
 	defer v.mu.RUnlock()
 	p := Page{Count: map[string]int{}}
 	for k, n := range v.status {
-		if n > 0 {
-			p.Count[k] = n
+		if n > 0 && (who.PartnerId == "" || who.PartnerId == k[0]) {
+			p.Count[k[1]] += n
 		}
 	}
 	for _, t := range v.shelves(who) {
 		p.Open += t.Len()
+	}
+	if who.PartnerId != "" { // the shelves are of all partners
+		p.Open = min(p.Open, p.Count[qarules.Open])
 	}
 	skip := f.Offset
 	v.ascend(who, f, now, func(s *event.QATaskState) bool {
