@@ -19,8 +19,8 @@ func dialer() Dashboard {
 				trend(t("Occupancy", "占用率"), "hour", "occupancy"),
 				trend(t("Permits and denials", "许可与拦截"), "hour", "permits", "cap_denials")),
 			row(t("Where", "分布"),
-				half(breakdown(t("By campaign", "按活动"), "campaign", "calls_made", "connect_rate", "abandonment_rate", "dials_per_seat_hour", "occupancy")),
-				half(list(t("Verdicts", "指令变更"), "verdicts"))),
+				breakdown(t("By campaign", "按活动"), "campaign", "calls_made", "connect_rate", "abandonment_rate", "dials_per_seat_hour", "occupancy"),
+				list(t("Verdicts", "指令变更"), "verdicts")),
 		},
 	}
 }
