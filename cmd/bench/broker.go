@@ -112,7 +112,7 @@ func (br *broker) throughput(ctx context.Context, group, topic string, n int64) 
 	var first int64
 	for {
 		offsets, err := br.admin.FetchOffsets(ctx, group)
-		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) && !kerr.IsRetriable(err) { // brokers just started make their topics first
 			return spent{}, err
 		}
 		var done int64
