@@ -38,6 +38,7 @@ type bench struct {
 	calls, answers       int
 	clickhouseAddr, only string
 	keep                 string
+	roll                 bool
 }
 
 func (b *bench) say(format string, a ...any) { _, _ = fmt.Fprintf(b.log, "· "+format+"\n", a...) }
@@ -71,8 +72,9 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	brokers := fs.String("brokers", "", "Kafka brokers to measure on, which hold nothing of value (default: the embedded one)")
 	calls := fs.Int("calls", 2_000_000, "dashboards: calls to generate where the ClickHouse has none")
 	asked := fs.Int("answers", 20, "dashboards: how often each question is asked")
-	only := fs.String("metrics", "", "dashboards: metrics to ask for, comma-separated (default: all)")
+	only := fs.String("metrics", "", "dashboards: metrics to ask for, comma-separated, and panels (default: all)")
 	keep := fs.String("keep", "", "dashboards: directory of the embedded ClickHouse, which is kept and used again (default: one that is thrown away)")
+	roll := fs.Bool("roll", true, "dashboards: make stale roll-ups first; without, questions read from the facts what is stale")
 	addr := fs.String("clickhouse", "", "dashboards: a ClickHouse to measure on, whose calls stay (default: an embedded one)")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -92,7 +94,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{dir: dir, records: *records, customers: *customers, log: log, calls: *calls, answers: *asked, clickhouseAddr: *addr, only: *only, keep: *keep}
+	b := &bench{dir: dir, records: *records, customers: *customers, log: log, calls: *calls, answers: *asked, clickhouseAddr: *addr, only: *only, keep: *keep, roll: *roll}
 	if *brokers != "" {
 		b.brokers = strings.Split(*brokers, ",")
 	}
