@@ -77,7 +77,7 @@ func (s scope) spans(source string) string {
 		return "SELECT g.agent AS agent, g.team AS team, g.partner AS partner, r.b AS b, r.e AS e FROM (" + rows + ") AS r INNER JOIN " + groups + " AS g ON g.agent = r.agent"
 	}
 	borders := border(work, "toInt64(x.2)", "toInt64(0)", "toInt64(0)") + " UNION ALL " + border(joined(leave), "toInt64(0)", "toInt64(x.2)", "toInt64(0)")
-	inside := "w > 0 AND l = 0"
+	inside := "x.3 > 0 AND x.4 = 0 AND x.2 > x.1"
 	if source == "attended" {
 		days, gaps := presenceByDay.spansOf(s)
 		var parts []string
@@ -92,13 +92,13 @@ func (s scope) spans(source string) string {
 		}
 		present := strings.Join(parts, " UNION ALL ")
 		borders += " UNION ALL " + border(joined(present), "toInt64(0)", "toInt64(0)", "toInt64(x.2)")
-		inside += " AND p > 0"
+		inside += " AND x.5 > 0"
 	}
-	swept := "SELECT agent AS agent_id, team AS team_id, partner AS partner_id, t AS begin_ms, leadInFrame(t, 1, t) OVER ahead AS end_ms, sum(w) OVER so_far AS w, sum(l) OVER so_far AS l, sum(p) OVER so_far AS p FROM " +
-		"(SELECT agent, team, partner, t, sum(w) AS w, sum(l) AS l, sum(p) AS p FROM (" + borders + ") GROUP BY agent, team, partner, t) " +
-		"WINDOW ahead AS (PARTITION BY agent, team, partner ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING), " +
-		"so_far AS (PARTITION BY agent, team, partner ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
-	return s.sliced("SELECT * FROM (" + swept + ") WHERE " + inside)
+	// Each agent's borders in the order of time: from each to the next, with how many spans of each kind are open.
+	open := func(kind int) string { return fmt.Sprintf("arrayCumSum(arrayMap(x -> x.%d, borders))", kind) }
+	swept := "SELECT agent, team, partner, arrayFilter(x -> " + inside + ", arrayZip(borders.1, arrayPushBack(arrayPopFront(borders.1), borders.1[-1]), " + open(2) + ", " + open(3) + ", " + open(4) + ")) AS spans FROM " +
+		"(SELECT agent, team, partner, arraySort(groupArray((t, w, l, p))) AS borders FROM (" + borders + ") GROUP BY agent, team, partner)"
+	return s.sliced("SELECT agent AS agent_id, team AS team_id, partner AS partner_id, span.1 AS begin_ms, span.2 AS end_ms FROM (" + swept + ") ARRAY JOIN spans AS span")
 }
 
 // sources in a fixed order, of the metrics.
