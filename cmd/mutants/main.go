@@ -96,7 +96,7 @@ func run(ctx context.Context) error {
 		test    []string
 	}{
 		{mutants, []string{"-run", "^TestOracle$", "-oracle.cases", "120000"}},
-		{forgetful, []string{"-run", "^TestForgettingChangesNothing$", "-rapid.checks", "10000", "-rapid.shrinktime", "1s", "-rapid.nofailfile"}},
+		{forgetful, []string{"-run", "^TestForgettingChangesNothing$", "-rapid.checks", "20000", "-rapid.shrinktime", "1s", "-rapid.nofailfile"}},
 	} {
 		// The engine as it is must pass; how long that takes says when a mutant is taken to hang.
 		caught, clean, err := try(ctx, tmp, mutant{"", "next.go", "package contactcap", "package contactcap"}, s.test, time.Hour)

@@ -181,7 +181,11 @@ func (l *life) pass() {
 
 // border is when a call that there was leaves a window, give or take a millisecond.
 func (l *life) border() int64 {
-	return oAdd(pick(l.c, l.started), span(pick(l.c, lifelong.spans)), oZones[pick(l.c, lifelong.zones)]) + int64(l.c.IntN(3)-1)
+	s, zone := span(pick(l.c, lifelong.spans)), oZones[pick(l.c, lifelong.zones)]
+	if len(l.b.spans) > 0 && l.c.yes(70) {
+		s, zone = pick(l.c, l.b.spans), l.b.home
+	}
+	return oAdd(pick(l.c, l.started), s, zone) + int64(l.c.IntN(3)-1)
 }
 
 func (l *life) call() {
@@ -412,16 +416,28 @@ func (l *life) explain() {
 	}
 }
 
+// looksBack is how far a rule looks back, zero for those of no span.
+func looksBack(r oRule) oSpan {
+	if r.kind == "gap" {
+		return r.gap
+	}
+	return r.rolling
+}
+
 // policyOf makes a policy of a grain.
 func (c chance) policyOf(t failer, g *grain) *rulebook {
-	b := &rulebook{g: g, base: time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC).UnixMilli(), home: oZones[g.zones[0]]}
-	b.src = "policy: random\ntime_zone: " + pick(c, g.zones) + "\nrules:\n"
+	b := &rulebook{g: g, base: time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC).UnixMilli()}
+	zone := pick(c, g.zones)
+	b.home, b.src = oZones[zone], "policy: random\ntime_zone: "+zone+"\nrules:\n"
 	for i := range 1 + c.IntN(5) {
 		text, r := c.rule(i, g)
 		if r.kind == "hours" && c.yes(30) {
 			text = strings.TrimSuffix(text, "}") + ", holidays: [2026-03-03, 2027-01-01]}"
 		}
 		b.src += "  - " + text + "\n"
+		if s := looksBack(r); s != (oSpan{}) {
+			b.spans = append(b.spans, s)
+		}
 	}
 	var err error
 	if b.engine, err = policy.Parse("random.yaml", []byte(b.src)); err != nil {

@@ -298,6 +298,7 @@ type rulebook struct {
 	g      *grain
 	base   int64
 	ragged bool // times may be a millisecond off the grain
+	spans  []oSpan
 }
 
 func (c chance) rulebook(t failer) *rulebook {
@@ -350,6 +351,9 @@ func (c chance) when(b *rulebook) int64 {
 		wall := oWall(change.UnixMilli()-1, b.home) + 1 + int64(c.IntN(4)-2)*3600_000
 		date := oDate(wall)
 		at = oInstant(date.AddDate(0, -1-c.IntN(2), 0).UnixMilli()+wall-date.UnixMilli(), b.home)
+	}
+	if c.yes(8) { // a day's first moment: periods of the calendar begin and end there
+		at = oInstant(oDate(oWall(b.base, b.home)).AddDate(0, 0, c.IntN(10)-2).UnixMilli(), b.home)
 	}
 	if b.ragged && c.yes(40) {
 		at += int64(c.IntN(3) - 1)
