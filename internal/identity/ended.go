@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/kafka"
 )
 
 // Ended knows which sessions were ended before their time, by this process or another.
@@ -40,10 +41,7 @@ func OpenEnded(ctx context.Context, base []kgo.Opt, now func() time.Time) (*Ende
 }
 
 func (e *Ended) catchUp(ctx context.Context) error {
-	ends, err := kadm.NewClient(e.client).ListEndOffsets(ctx, event.TopicSessions)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := kafka.Offsets(ctx, kadm.NewClient(e.client).ListEndOffsets, event.TopicSessions)
 	if err != nil {
 		return err
 	}
@@ -53,7 +51,7 @@ func (e *Ended) catchUp(ctx context.Context) error {
 			left[o.Partition] = o.Offset
 		}
 	})
-	starts, err := kadm.NewClient(e.client).ListStartOffsets(ctx, event.TopicSessions)
+	starts, err := kafka.Offsets(ctx, kadm.NewClient(e.client).ListStartOffsets, event.TopicSessions)
 	if err != nil {
 		return err
 	}

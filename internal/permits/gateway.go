@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/kafka"
 )
 
 // ErrTimeout is returned when no decision came in time: nothing was reserved, or the late permit is void by its deadline.
@@ -63,7 +64,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(g.requester))
 	g.partition = int32(h.Sum32() % uint32(o.Partitions))
-	ends, err := kadm.NewClient(o.Producer).ListEndOffsets(ctx, event.TopicPermitDecisions)
+	ends, err := kafka.Offsets(ctx, kadm.NewClient(o.Producer).ListEndOffsets, event.TopicPermitDecisions)
 	if err != nil {
 		return nil, fmt.Errorf("find the end of the decisions: %w", err)
 	}

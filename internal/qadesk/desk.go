@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringfence/ringfence/event"
+	"github.com/ringfence/ringfence/internal/kafka"
 	"github.com/ringfence/ringfence/internal/qarules"
 )
 
@@ -93,11 +94,11 @@ func (d *Desk) open(ctx context.Context) (err error) {
 		return fmt.Errorf("open the desk's producer: %w", err)
 	}
 	adm := kadm.NewClient(d.producer)
-	ends, err := adm.ListCommittedOffsets(ctx, event.TopicQAQueue, event.TopicQAAnswers)
+	ends, err := kafka.Offsets(ctx, adm.ListCommittedOffsets, event.TopicQAQueue, event.TopicQAAnswers)
 	if err != nil {
 		return fmt.Errorf("find the end of the queue: %w", err)
 	}
-	starts, err := adm.ListStartOffsets(ctx, event.TopicQAQueue)
+	starts, err := kafka.Offsets(ctx, adm.ListStartOffsets, event.TopicQAQueue)
 	if err != nil {
 		return fmt.Errorf("find the beginning of the queue: %w", err)
 	}
