@@ -86,7 +86,7 @@ func (b *bench) centre(ctx context.Context) (conn driver.Conn, zone *time.Locati
 	return conn, zone, there, done, nil
 }
 
-// dashboards measures every metric of the catalogue over the last 30 days of a generated centre: as one number, by
+// dashboards measures every metric of the catalogue over the last days of a generated centre (-days): as one number, by
 // campaign and by day, the caches warm; and the panels of all dashboards over the same days.
 func (b *bench) dashboards(ctx context.Context) error {
 	conn, zone, there, done, err := b.centre(ctx)
@@ -94,7 +94,7 @@ func (b *bench) dashboards(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := rangeOfGenerated(30)
+	from, to, err := rangeOfGenerated(b.days)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (b *bench) dashboards(ctx context.Context) error {
 		}
 		_, _ = fmt.Fprintf(b.log, "  %-26s %s\n", m.Name, strings.Join(cells, "  "))
 	}
-	b.add(line{fmt.Sprintf("metrics over 30 days of %d M calls, p95 <= %s: total, by campaign, by day", there/1e6, goalAnswer), fmt.Sprintf("%d of %d", within, asked), "", "", "all"})
+	b.add(line{fmt.Sprintf("metrics over %d days of %d M calls, p95 <= %s: total, by campaign, by day", b.days, there/1e6, goalAnswer), fmt.Sprintf("%d of %d", within, asked), "", "", "all"})
 	for _, s := range slow {
 		b.add(line{"  slower: " + s, "", "", "", ""})
 	}
@@ -141,7 +141,7 @@ func (b *bench) dashboards(ctx context.Context) error {
 
 // panels measures the statements of all panels that ask ClickHouse, every variable at "all".
 func (b *bench) panels(ctx context.Context, conn driver.Conn, zone *time.Location, there uint64) error {
-	from, to, err := rangeOfGenerated(30)
+	from, to, err := rangeOfGenerated(b.days)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (b *bench) panels(ctx context.Context, conn driver.Conn, zone *time.Locatio
 			}
 		}
 	}
-	b.add(line{fmt.Sprintf("panels of all dashboards over 30 days of %d M calls, p95 <= %s", there/1e6, goalAnswer), fmt.Sprintf("%d of %d", within, len(known)), "", "", "all"})
+	b.add(line{fmt.Sprintf("panels of all dashboards over %d days of %d M calls, p95 <= %s", b.days, there/1e6, goalAnswer), fmt.Sprintf("%d of %d", within, len(known)), "", "", "all"})
 	for _, s := range slow {
 		b.add(line{"  slower: " + s, "", "", "", ""})
 	}

@@ -39,6 +39,7 @@ type bench struct {
 	clickhouseAddr, only string
 	keep                 string
 	roll                 bool
+	days                 int
 }
 
 func (b *bench) say(format string, a ...any) { _, _ = fmt.Fprintf(b.log, "· "+format+"\n", a...) }
@@ -74,6 +75,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	asked := fs.Int("answers", 20, "dashboards: how often each question is asked")
 	only := fs.String("metrics", "", "dashboards: metrics to ask for, comma-separated, and panels (default: all)")
 	keep := fs.String("keep", "", "dashboards: directory of the embedded ClickHouse, which is kept and used again (default: one that is thrown away)")
+	days := fs.Int("days", 30, "dashboards: days that are asked for, the last ones generated")
 	roll := fs.Bool("roll", true, "dashboards: make stale roll-ups first; without, questions read from the facts what is stale")
 	addr := fs.String("clickhouse", "", "dashboards: a ClickHouse to measure on, whose calls stay (default: an embedded one)")
 	if err := fs.Parse(args); err != nil {
@@ -94,7 +96,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{dir: dir, records: *records, customers: *customers, log: log, calls: *calls, answers: *asked, clickhouseAddr: *addr, only: *only, keep: *keep, roll: *roll}
+	b := &bench{dir: dir, records: *records, customers: *customers, log: log, calls: *calls, answers: *asked, clickhouseAddr: *addr, only: *only, keep: *keep, roll: *roll, days: *days}
 	if *brokers != "" {
 		b.brokers = strings.Split(*brokers, ",")
 	}
