@@ -185,6 +185,9 @@ func renderExplanation(w io.Writer, x *explanation, q question) error {
 
 // witness names an event. An event's id that was made of its call's says nothing more than that.
 func witness(what, call, event string) string {
+	if what == "" { // an older server does not say
+		what = "event of"
+	}
 	switch {
 	case what == "permit":
 		return "permit " + event + ", still out: it counts as the call it may become"
