@@ -125,6 +125,9 @@ func (c *chaos) client(ctx context.Context, cl *client.Client, id int, rnd *rand
 		if !d.Permitted() {
 			continue
 		}
+		// An answer that was lost and given again may be that of a permit which has run out meanwhile: it is not dialled any more.
+		now := time.Now()
+		dial := now.Before(d.ExpiresAt)
 		c.mu.Lock()
 		c.permitted[customer]++
 		c.mu.Unlock()
@@ -138,9 +141,8 @@ func (c *chaos) client(ctx context.Context, cl *client.Client, id int, rnd *rand
 				c.released[customer]++
 				c.mu.Unlock()
 			}
-		case what < 9: // dialled; now and then he wants no more calls
+		case what < 9 && dial: // now and then he wants no more calls
 			call := request
-			now := time.Now()
 			body := map[string]any{"call_id": call, "customer_id": customer, "purpose": "sales", "permit_id": d.PermitID, "started_at": client.Time(now.UnixMilli()),
 				"ended_at": client.Time(now.UnixMilli()), "outcome": "no_answer"}
 			out := rnd.IntN(40) == 0
@@ -218,8 +220,8 @@ func (c *chaos) verify(t *testing.T, url string, kills int) {
 	if lost > 0 {
 		t.Errorf("%d of %d acknowledged calls are lost", lost, len(c.calls))
 	}
-	if got := ask(t, 0, "sql", "SELECT count() FROM calls_current WHERE notEmpty(violations)", "--format", "TSV", "--url", url); got != "0" {
-		t.Errorf("%s calls with a permit broke a cap", got)
+	if got := ask(t, 0, "sql", "SELECT call_id, customer_hash, started_at, permit_id, violations FROM calls_current WHERE notEmpty(violations)", "--format", "TSV", "--url", url); got != "" {
+		t.Errorf("calls with a permit broke a cap:\n%s", got)
 	}
 	checked, undecided := 0, 0
 	for k, ops := range c.ops {
