@@ -25,7 +25,7 @@ func changelogValue(state string, timer int64) []byte {
 // A changelog of any order, with keys written again, deleted and made anew, goes into the store as it would one record after
 // another, however many files it takes; and so it does when the process dies between two of them.
 func TestBulkAgainstModel(t *testing.T) {
-	for seed := range uint64(5) { // each waits for the disk some ten times
+	for seed := range uint64(8) { // each waits for the disk some ten times
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		type value struct {
 			state string
