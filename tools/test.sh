@@ -14,7 +14,7 @@ plain=$(comm -23 <(tested ./... | sort) <(printf '%s\n' $racing | sort); tested 
 mkdir -p build
 set +e
 go test -vet=off -timeout 45m $(printf '%s\n' $plain | sort -u) >build/plain.log 2>&1 &
-CGO_ENABLED=1 go test -vet=off -race -short -timeout 45m -p "$jobs" $racing 2>&1 | sed "s#$module/##"
+CGO_ENABLED=1 go test -vet=off -race -short -timeout 45m -p "$jobs" $racing 2>&1 | sed -u "s#$module/##"
 race=${PIPESTATUS[0]}
 wait $!
 rc=$?
