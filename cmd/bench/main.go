@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -109,12 +110,17 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 			return fmt.Errorf("no part %q: there are %s", a, strings.Join(names, ", "))
 		}
 	}
+	var failed []error
 	for _, p := range parts {
 		if fs.NArg() > 0 && !slices.Contains(fs.Args(), p.name) || fs.NArg() == 0 && p.name == "codecs" {
 			continue
 		}
 		if err := p.do(b, ctx); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			failed = append(failed, fmt.Errorf("%s: %w", p.name, err)) // the other parts' figures are wanted all the same
+			b.lines = append(b.lines, line{what: p.name, ours: "not measured: " + err.Error()})
 		}
 	}
 	w := tabwriter.NewWriter(out, 2, 0, 2, ' ', 0)
@@ -122,7 +128,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	for _, l := range b.lines {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.what, l.ours, l.beside, l.ratio, l.goal)
 	}
-	return w.Flush()
+	return errors.Join(append(failed, w.Flush())...)
 }
 
 func rate(n float64, unit string) string {
