@@ -1,8 +1,8 @@
 package event
 
-import _ "embed"
+import "embed"
 
-// Schema is event.proto: for programs that read the topics with other means.
+// Schema holds the messages' .proto files, which import one another: for programs that read the topics with other means.
 //
-//go:embed event.proto
-var Schema []byte
+//go:embed *.proto
+var Schema embed.FS

@@ -14,10 +14,11 @@ import (
 // kafkaEngine lets ClickHouse read the same topic itself: a table of its Kafka engine, tuned, and a view that writes what
 // comes into the same table. It gives the rate from the view's creation on.
 func (x *intoClickHouse) kafkaEngine(ctx context.Context) (float64, error) {
-	schema := filepath.Join(x.dir, "event.proto")
-	if err := os.WriteFile(schema, event.Schema, 0o600); err != nil {
+	schemas := filepath.Join(x.dir, "schemas")
+	if err := os.CopyFS(schemas, event.Schema); err != nil {
 		return 0, err
 	}
+	schema := filepath.Join(schemas, "event.proto")
 	const at = "fromUnixTimestamp64Milli(%s, 'UTC')"
 	moment := func(f string) string { return fmt.Sprintf(at, f) }
 	maybe := func(f string) string { return "if(" + f + " = 0, NULL, " + moment(f) + ")" }
@@ -74,13 +75,19 @@ func (x *intoClickHouse) kafkaEngine(ctx context.Context) (float64, error) {
 		}
 	}
 	took := time.Since(began).Seconds()
+	var said string
+	if there == 0 {
+		if err := x.conn.QueryRow(ctx, "SELECT arrayStringConcat(arrayDistinct(arrayMap(x -> substring(x, 1, 300), arrayFlatten(groupArray(exceptions.text)))), '; ') || ' ' || toString(sum(num_messages_read)) || ' messages, ' || any(last_used::String) FROM system.kafka_consumers WHERE table = 'own_queue'").Scan(&said); err != nil {
+			said = err.Error()
+		}
+	}
 	for _, q := range []string{"DROP TABLE own_view SYNC", "DROP TABLE own_queue SYNC"} {
 		if err := x.conn.Exec(ctx, q); err != nil {
 			return 0, err
 		}
 	}
 	if there == 0 {
-		return 0, fmt.Errorf("it has read nothing in %.0f s", took)
+		return 0, fmt.Errorf("it has read nothing in %.0f s: %s", took, said)
 	}
 	x.say("ClickHouse's Kafka engine: %d rows in %.1f s", there, took)
 	return float64(there) / took, nil
