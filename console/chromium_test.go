@@ -212,11 +212,18 @@ func (w *window) dark(yes bool) {
 	w.do("prefer "+scheme, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
 }
 
-// fit checks that the page, wide and light and then narrow and dark, has nothing axe finds fault with and does not
-// scroll sideways. With -console.shots it takes pictures as well.
+// fit checks how the page is shown and keeps what it says. With -console.shots it takes pictures as well.
 func (w *window) fit(name string) {
 	w.t.Helper()
 	w.keep("document.documentElement.outerHTML") // without what somebody is typing
+	w.shown(name)
+	w.picture(name)
+}
+
+// shown checks that the page, wide and light and then narrow and dark, has nothing axe finds fault with and does not
+// scroll sideways.
+func (w *window) shown(name string) {
+	w.t.Helper()
 	for i, width := range []int64{1440, 390} {
 		w.dark(i == 1)
 		var found string
@@ -231,7 +238,6 @@ func (w *window) fit(name string) {
 			w.t.Errorf("%s at %d pixels scrolls sideways", name, width)
 		}
 	}
-	w.picture(name)
 	w.dark(false)
 	w.do("be wide again", chromedp.EmulateViewport(1440, 1000))
 }
@@ -258,4 +264,6 @@ func (w *window) picture(name string) {
 			}
 		}
 	}
+	w.dark(false)
+	w.do("be wide again", chromedp.EmulateViewport(1440, 1000))
 }

@@ -236,6 +236,7 @@ func reveal(t *testing.T, x *site, w *window, page string) {
 	if got := w.text(`document.querySelector(".big").textContent`); got != customerNumber {
 		t.Errorf("the number shown is %q", got)
 	}
+	w.shown("the number") // and not kept: it stands there in clear
 	until(t, "the reveal, and who listened, are in the audit log", func() bool {
 		var n uint64
 		err := x.Conn().QueryRow(t.Context(), `SELECT countIf(actor = 'support' AND action = 'number_revealed' AND reason = 'the regulator asks, case 4711') + countIf(actor = 'rater' AND action = 'recording_played') FROM audit_log FINAL`).Scan(&n)

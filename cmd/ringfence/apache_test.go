@@ -101,7 +101,9 @@ func startApache(t *testing.T) *apache {
 			a.kill(i)
 		}
 	})
-	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) { // three JVMs on a busy machine take their time
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); ; <-tick.C { // three JVMs on a busy machine take their time
 		n, err := a.seen()
 		if n == 3 {
 			t.Logf("three brokers are up after %v", time.Since(began).Round(100*time.Millisecond))
