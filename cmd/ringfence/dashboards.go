@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringfence/ringfence/dashboards"
+	"github.com/ringfence/ringfence/internal/config"
 	"github.com/ringfence/ringfence/internal/nearest"
 )
 
@@ -17,6 +18,20 @@ func dashboardsCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{Use: "dashboards", Short: "Grafana dashboards, generated from the metric catalogue"}
 	cmd.AddCommand(dashboardsExport(g), dashboardsPush(g), dashboardsCheck(g))
 	return cmd
+}
+
+// chosen is what a command over dashboards works with: the configuration, the languages, the dashboards named.
+func chosen(g *globals, lang, args []string) (*config.Config, []dashboards.Lang, []dashboards.Dashboard, error) {
+	cfg, err := g.load()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	langs, err := languages(lang)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ds, err := selected(args)
+	return cfg, langs, ds, err
 }
 
 // languages reads --lang.
@@ -68,15 +83,7 @@ uids and panel ids stay the same from version to version. Two languages need two
 		Example: `  ringfence dashboards export --out deploy/grafana/dashboards
   ringfence dashboards export --out /tmp/zh --lang zh overview complaints`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := g.load()
-			if err != nil {
-				return err
-			}
-			langs, err := languages(lang)
-			if err != nil {
-				return err
-			}
-			ds, err := selected(args)
+			cfg, langs, ds, err := chosen(g, lang, args)
 			if err != nil {
 				return err
 			}
@@ -128,15 +135,7 @@ RINGFENCE_GRAFANA_TOKEN_FILE names.`,
 		Example: `  RINGFENCE_GRAFANA_TOKEN_FILE=/run/secrets/grafana ringfence dashboards push --grafana http://grafana:3000
   ringfence dashboards push --grafana http://localhost:3000 --lang zh --folder 铃界 --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := g.load()
-			if err != nil {
-				return err
-			}
-			langs, err := languages(lang)
-			if err != nil {
-				return err
-			}
-			ds, err := selected(args)
+			cfg, langs, ds, err := chosen(g, lang, args)
 			if err != nil {
 				return err
 			}

@@ -35,12 +35,9 @@ func RedoPeriod(period, end string, key Published, rows []Candidate, quotas []Qu
 	if len(rows) == 0 {
 		return r.done(), nil
 	}
-	secret, problem, err := key.open()
+	secret, err := r.open(key)
 	if err != nil {
 		return nil, err
-	}
-	if problem != "" {
-		r.wrong("%s", problem)
 	}
 	agents, told := map[string][]Candidate{}, map[string][]Quota{}
 	for _, c := range rows {

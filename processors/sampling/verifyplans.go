@@ -31,6 +31,15 @@ func (r *Redone) wrong(format string, a ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, a...))
 }
 
+// open gives the revealed key and notes it if it is not the one that was published.
+func (r *Redone) open(key Published) ([]byte, error) {
+	secret, problem, err := key.open()
+	if problem != "" {
+		r.wrong("%s", problem)
+	}
+	return secret, err
+}
+
 // Number is a recording in an agent's numbering by which a draw goes.
 type Number struct {
 	Agent, CallID string
@@ -44,12 +53,9 @@ func Redo(draw, scope string, key Published, oneIn int64, numbers []Number) (*Re
 	if len(numbers) == 0 {
 		return r.done(), nil
 	}
-	secret, problem, err := key.open()
+	secret, err := r.open(key)
 	if err != nil {
 		return nil, err
-	}
-	if problem != "" {
-		r.wrong("%s", problem)
 	}
 	agents := map[string][]Number{}
 	for _, n := range numbers {
@@ -110,12 +116,9 @@ func RedoReplacements(day string, key Published, replaced []Replaced, marks map[
 	if len(replaced) == 0 && len(marks) == 0 {
 		return r.done(), nil
 	}
-	secret, problem, err := key.open()
+	secret, err := r.open(key)
 	if err != nil {
 		return nil, err
-	}
-	if problem != "" {
-		r.wrong("%s", problem)
 	}
 	by := map[string][]Replaced{}
 	for _, x := range replaced {
