@@ -13,7 +13,7 @@ import (
 
 	"github.com/ringfence/ringfence/client"
 	"github.com/ringfence/ringfence/internal/app"
-	"github.com/ringfence/ringfence/internal/config"
+	"github.com/ringfence/ringfence/internal/app/apptest"
 	"github.com/ringfence/ringfence/internal/embedded"
 )
 
@@ -32,23 +32,7 @@ func TestMain(m *testing.M) {
 // centre is a running system with some calls in it.
 func centre(t *testing.T) *app.App {
 	t.Helper()
-	cfg, err := config.Load("", []string{"data_dir=" + t.TempDir(), "http.listen=127.0.0.1:0", "kafka.partitions=2"}, os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.Start(t.Context(), app.Options{Config: cfg})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
+	a := apptest.Run(t, app.Options{}, "data_dir="+t.TempDir(), "kafka.partitions=2")
 	now := time.Now()
 	var calls []any
 	for i := range 90 {

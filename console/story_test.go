@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -23,8 +22,7 @@ import (
 	"github.com/ringfence/ringfence/client"
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/app"
-	"github.com/ringfence/ringfence/internal/config"
-	"github.com/ringfence/ringfence/internal/embedded"
+	"github.com/ringfence/ringfence/internal/app/apptest"
 	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/qadesk"
 )
@@ -92,32 +90,11 @@ func quality(t *testing.T, calls int) *app.App {
 func qualitySite(t *testing.T, calls int) *site {
 	t.Helper()
 	dir := t.TempDir()
-	k, err := embedded.StartKafka(embedded.KafkaOptions{Dir: filepath.Join(dir, "kafka")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(k.Close)
-	cfg, err := config.Load("", append(prepared(t, dir), "http.listen=127.0.0.1:0", "kafka.replication=1", "kafka.brokers=["+strings.Join(k.Addrs(), ",")+"]"), os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &site{kafka: k.Addrs(), log: &notes{}}
-	a, err := app.Start(t.Context(), app.Options{Config: cfg, Logger: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	x.App = a
-	sendCalls(t, a.URL(), time.Now(), 0, calls)
-	if err := a.Counted(t.Context()); err != nil {
+	brokers := apptest.Broker(t, dir)
+	x := &site{kafka: brokers, log: &notes{}}
+	x.App = apptest.Run(t, app.Options{Logger: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, append(prepared(t, dir), apptest.On(brokers)...)...)
+	sendCalls(t, x.URL(), time.Now(), 0, calls)
+	if err := x.Counted(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "every recording is in the queue", func() bool { return x.open("") >= calls })

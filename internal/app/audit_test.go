@@ -14,7 +14,7 @@ import (
 	"github.com/ringfence/ringfence/client"
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/app"
-	"github.com/ringfence/ringfence/internal/config"
+	"github.com/ringfence/ringfence/internal/app/apptest"
 	"github.com/ringfence/ringfence/internal/embedded"
 	"github.com/ringfence/ringfence/processors/contactcap/audit"
 )
@@ -28,30 +28,9 @@ func TestMain(m *testing.M) {
 func start(t *testing.T) (*app.App, *client.Client, []kgo.Opt) {
 	t.Helper()
 	dir := t.TempDir()
-	k, err := embedded.StartKafka(embedded.KafkaOptions{Dir: dir + "/kafka"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(k.Close)
-	cfg, err := config.Load("", []string{"data_dir=" + dir, "http.listen=127.0.0.1:0", "kafka.partitions=2", "kafka.replication=1", "kafka.brokers=[" + strings.Join(k.Addrs(), ",") + "]",
-		"api.trust_client_time=true"}, os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.Start(t.Context(), app.Options{Config: cfg})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	return a, &client.Client{Base: a.URL(), Retry: 30 * time.Second}, []kgo.Opt{kgo.SeedBrokers(k.Addrs()...)}
+	brokers := apptest.Broker(t, dir)
+	a := apptest.Run(t, app.Options{}, append(apptest.On(brokers), "data_dir="+dir, "kafka.partitions=2", "api.trust_client_time=true")...)
+	return a, &client.Client{Base: a.URL(), Retry: 30 * time.Second}, []kgo.Opt{kgo.SeedBrokers(brokers...)}
 }
 
 // past makes a small history: customers who are asked for again and again, calls with and without permits, updates,

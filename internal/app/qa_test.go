@@ -2,13 +2,11 @@ package app_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,37 +15,16 @@ import (
 
 	"github.com/ringfence/ringfence/client"
 	"github.com/ringfence/ringfence/internal/app"
-	"github.com/ringfence/ringfence/internal/config"
-	"github.com/ringfence/ringfence/internal/embedded"
+	"github.com/ringfence/ringfence/internal/app/apptest"
 )
 
 // startQA runs a process with some roles and a Kafka that a test can reach.
 func startQA(t testing.TB, sets ...string) (*app.App, []kgo.Opt) {
 	t.Helper()
 	dir := t.TempDir()
-	k, err := embedded.StartKafka(embedded.KafkaOptions{Dir: dir + "/kafka"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(k.Close)
-	cfg, err := config.Load("", append([]string{"data_dir=" + dir, "http.listen=127.0.0.1:0", "kafka.partitions=2", "kafka.replication=1", "kafka.brokers=[" + strings.Join(k.Addrs(), ",") + "]"}, sets...), os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.Start(t.Context(), app.Options{Config: cfg})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	return a, []kgo.Opt{kgo.SeedBrokers(k.Addrs()...)}
+	brokers := apptest.Broker(t, dir)
+	a := apptest.Run(t, app.Options{}, append(append(apptest.On(brokers), "data_dir="+dir, "kafka.partitions=2"), sets...)...)
+	return a, []kgo.Opt{kgo.SeedBrokers(brokers...)}
 }
 
 // until asks again and again until cond, for two minutes at most.
