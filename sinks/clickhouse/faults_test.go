@@ -31,6 +31,8 @@ type wire struct {
 	left   atomic.Int64 // bytes until the next cut; 0 = none
 	mute   atomic.Bool  // what ClickHouse says is swallowed
 
+	swallowed atomic.Int64 // bytes
+
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 	dead  bool
@@ -99,6 +101,7 @@ func (c counted) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	for c.answers && c.w.mute.Load() && err == nil {
+		c.w.swallowed.Add(int64(n))
 		n, err = c.Conn.Read(b)
 	}
 	if c.w.left.Load() > 0 && c.w.left.Add(-int64(n)) <= 0 {
@@ -161,6 +164,31 @@ func TestSilentServer(t *testing.T) {
 	r.feed(100)
 	r.waits("the sink says that nobody answers", func() bool { _, why := s.Status(); return strings.Contains(why, "did not answer") })
 	stop()
+	w.cut(false)
+	w.mute.Store(false)
+	r.sink(through)
+	r.exact()
+}
+
+// A process that is told to end does so while an insert waits for an answer that does not come: its partitions are
+// wanted elsewhere.
+func TestEndsWhileNobodyAnswers(t *testing.T) {
+	r := newRig(t)
+	w := newWire(t, r.engine.Addr())
+	through := func(o *SinkOptions) { o.ClickHouse.Addr = []string{w.l.Addr().String()} }
+	stop := r.sink(through)
+	r.feed(100)
+	r.exact()
+	w.mute.Store(true)
+	r.feed(100)
+	r.waits("an answer is swallowed", func() bool { return w.swallowed.Load() > 0 })
+	ended := make(chan struct{})
+	go func() { stop(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute): // the client itself reads for two
+		t.Fatal("the sink waits for an answer, told to end a minute ago")
+	}
 	w.cut(false)
 	w.mute.Store(false)
 	r.sink(through)
