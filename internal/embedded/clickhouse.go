@@ -91,10 +91,15 @@ func (c *ClickHouse) Kill() error {
 	return c.cmd.Process.Kill()
 }
 
-// Close ends the engine.
+// patience is how long an engine that was asked to end may take.
+const patience = 20 * time.Second
+
+// Close ends the engine: one that doesn't end in time is killed. What it has answered is on disk either way.
 func (c *ClickHouse) Close() {
 	c.cancel()
 	c.end()
+	late := time.AfterFunc(patience, func() { _ = c.Kill() })
+	defer late.Stop()
 	<-c.done
 }
 

@@ -34,7 +34,7 @@ func (s *Sink) member(parent context.Context) error {
 	defer expel(nil)
 	batches, written := make(chan *batch), make(chan error, 1)
 	s.mu.Lock()
-	s.batches, s.expel, s.busy = batches, expel, 0
+	s.batches, s.expel, s.over, s.busy = batches, expel, ctx.Done(), 0
 	s.mu.Unlock()
 	s.note(true, "")
 	go func() {

@@ -52,6 +52,7 @@ type Sink struct {
 	busy    int                       // batches that were cut and are not committed
 	idle    chan struct{}             // closed when none is busy; nil = nobody waits
 	expel   context.CancelCauseFunc   // ends this membership of the group
+	over    <-chan struct{}           // closed when it has ended
 	status  string
 	ready   bool
 
@@ -122,13 +123,14 @@ func (s *Sink) revoked(ctx context.Context, cl *kgo.Client, parts map[string][]i
 		idle = make(chan struct{})
 		s.idle = idle
 	}
-	expel := s.expel
+	expel, over := s.expel, s.over
 	s.mu.Unlock()
 	if idle != nil {
 		patience := time.NewTimer(handOver)
 		defer patience.Stop()
 		select {
 		case <-idle:
+		case <-over: // nothing of it will be committed any more
 		case <-patience.C:
 			if expel != nil {
 				expel(errHandOver)

@@ -419,3 +419,11 @@ func TestOneRowOfACallUnderTwoCustomers(t *testing.T) {
 	}
 	r.waits("the other rows are untouched", func() bool { return customers("same") == "B" && customers("alone") == "C" })
 }
+
+// A membership that has ended commits nothing any more: its partitions are handed over at once.
+func TestHandOverAfterTheEnd(t *testing.T) {
+	over := make(chan struct{})
+	close(over)
+	s := &Sink{busy: 1, over: over, expel: func(error) { t.Error("it waited for a batch that will not be committed") }}
+	s.revoked(t.Context(), nil, nil)
+}
