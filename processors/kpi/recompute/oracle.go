@@ -50,7 +50,7 @@ func (o *oracle) bucket(dim string, t time.Time) string {
 }
 
 // keys of an event: one, or one for each of its products when the cut is by product. No key: a filter is not met.
-func (o *oracle) keys(dims map[string]string, products []string, at time.Time) []string {
+func (o *oracle) keys(dim func(string) string, products []string, at time.Time) []string {
 	for d, want := range o.where {
 		if d == "product" {
 			if len(products) == 0 && has(want, "") || slices.ContainsFunc(products, func(p string) bool { return has(want, p) }) {
@@ -58,7 +58,7 @@ func (o *oracle) keys(dims map[string]string, products []string, at time.Time) [
 			}
 			return nil
 		}
-		if !has(want, dims[d]) {
+		if !has(want, dim(d)) {
 			return nil
 		}
 	}
@@ -79,7 +79,7 @@ func (o *oracle) keys(dims map[string]string, products []string, at time.Time) [
 			case "hour", "day", "week", "month", "period":
 				parts = append(parts, o.bucket(d, at))
 			default:
-				parts = append(parts, dims[d])
+				parts = append(parts, dim(d))
 			}
 		}
 		out = append(out, strings.Join(parts, "|"))
@@ -92,8 +92,27 @@ func (o *oracle) product(key string) string {
 	return strings.Split(key, "|")[slices.Index(o.by, "product")]
 }
 
-func (c *call) dims() map[string]string {
-	return map[string]string{"campaign": c.campaign, "agent": c.agent, "team": c.team, "partner": c.partner, "list": c.list, "purpose": c.purpose}
+// these are dimensions by name.
+type these map[string]string
+
+func (d these) dim(name string) string { return d[name] }
+
+func (c *call) dim(name string) string {
+	switch name {
+	case "campaign":
+		return c.campaign
+	case "agent":
+		return c.agent
+	case "team":
+		return c.team
+	case "partner":
+		return c.partner
+	case "list":
+		return c.list
+	case "purpose":
+		return c.purpose
+	}
+	return ""
 }
 
 // calls sums a value over calls; with orders, a call also stands in the rows of the products ordered.
@@ -103,7 +122,7 @@ func (o *oracle) calls(c cells, half int, both bool, value func(*call) float64) 
 		if !both && x.direction != "outbound" || !o.in(x.started) {
 			continue
 		}
-		for _, k := range o.keys(x.dims(), x.products, x.started) {
+		for _, k := range o.keys(x.dim, x.products, x.started) {
 			c.add(k, half, value(x))
 		}
 	}
@@ -116,7 +135,7 @@ func (o *oracle) orders(c cells, half int, counts func(*call) bool) {
 			continue
 		}
 		won := x.wonProducts()
-		for _, k := range o.keys(x.dims(), append(slices.Clone(x.products), x.ordered...), x.started) {
+		for _, k := range o.keys(x.dim, append(slices.Clone(x.products), x.ordered...), x.started) {
 			v := 0.0
 			if x.won() && x.effective() && counts(x) {
 				v = 1
@@ -149,7 +168,7 @@ func (o *oracle) accounts(c cells, half int, value func(account) float64) {
 		if x.lead == "" {
 			id = "customer " + x.customer + " in " + x.campaign
 		}
-		for _, k := range o.keys(x.dims(), x.products, x.started) {
+		for _, k := range o.keys(x.dim, x.products, x.started) {
 			if rows[k] == nil {
 				rows[k] = map[string]account{}
 			}
@@ -178,7 +197,7 @@ func (o *oracle) stock(c cells, half int, value func(useless bool) float64) {
 	}
 	for _, l := range current {
 		useless := l.useless != "" || o.f.spoiledBefore(l.id, o.to)
-		for _, k := range o.keys(map[string]string{"campaign": l.campaign, "list": l.list}, nil, o.from) {
+		for _, k := range o.keys(these{"campaign": l.campaign, "list": l.list}.dim, nil, o.from) {
 			c.add(k, half, value(useless))
 		}
 	}
@@ -195,7 +214,7 @@ func (o *oracle) reachedLeads(c cells, half int) {
 		if x.direction != "outbound" || !o.in(x.started) || !known[x.lead] {
 			continue
 		}
-		for _, k := range o.keys(x.dims(), x.products, x.started) {
+		for _, k := range o.keys(x.dim, x.products, x.started) {
 			v := 0.0
 			if x.reached != nil && *x.reached && !seen[k+"/"+x.lead] {
 				seen[k+"/"+x.lead] = true
@@ -232,7 +251,7 @@ func (o *oracle) states(c cells, half int, counts func(state string) bool) {
 			end = o.now
 		}
 		o.walk(x.start, end, func(at time.Time, hours float64) {
-			for _, k := range o.keys(map[string]string{"campaign": x.campaign, "agent": x.agent, "team": x.team, "partner": x.partner}, nil, at) {
+			for _, k := range o.keys(these{"campaign": x.campaign, "agent": x.agent, "team": x.team, "partner": x.partner}.dim, nil, at) {
 				if !counts(x.state) {
 					hours = 0
 				}
@@ -250,7 +269,7 @@ func (o *oracle) paid(c cells, half int, attended bool) {
 		if s.kind != "work" {
 			continue
 		}
-		if ok := o.keys(map[string]string{"agent": s.agent, "team": s.team, "partner": s.partner}, nil, s.start); len(ok) == 0 {
+		if ok := o.keys(these{"agent": s.agent, "team": s.team, "partner": s.partner}.dim, nil, s.start); len(ok) == 0 {
 			continue
 		}
 		id := s.agent
@@ -299,7 +318,7 @@ func (o *oracle) paid(c cells, half int, attended bool) {
 			o.walk(time.UnixMilli(a), time.UnixMilli(b), func(at time.Time, hours float64) {
 				was := o.where
 				o.where = nil // the filter was for the work spans
-				for _, k := range o.keys(map[string]string{"agent": s.agent, "team": s.team, "partner": s.partner}, nil, at) {
+				for _, k := range o.keys(these{"agent": s.agent, "team": s.team, "partner": s.partner}.dim, nil, at) {
 					c.add(k, half, hours)
 				}
 				o.where = was
@@ -313,7 +332,7 @@ func (o *oracle) permits(c cells, half int, decision string) {
 		if !o.in(x.at) {
 			continue
 		}
-		for _, k := range o.keys(map[string]string{"campaign": x.campaign, "partner": x.partner, "purpose": x.purpose}, x.products, x.at) {
+		for _, k := range o.keys(these{"campaign": x.campaign, "partner": x.partner, "purpose": x.purpose}.dim, x.products, x.at) {
 			v := 0.0
 			if x.decision == decision {
 				v = 1
@@ -350,7 +369,7 @@ func (o *oracle) complaints(c cells, half int, unattributed, upheldOnly bool) {
 		if last.unattributed != unattributed || !o.in(at) {
 			continue
 		}
-		for _, k := range o.keys(map[string]string{"campaign": last.campaign, "agent": last.agent, "team": last.team, "partner": last.partner}, last.products, at) {
+		for _, k := range o.keys(these{"campaign": last.campaign, "agent": last.agent, "team": last.team, "partner": last.partner}.dim, last.products, at) {
 			v := 1.0
 			if upheldOnly && !upheld {
 				v = 0
@@ -363,7 +382,7 @@ func (o *oracle) complaints(c cells, half int, unattributed, upheldOnly bool) {
 func (o *oracle) qa(c cells, half int, value func(recording) float64) {
 	for _, x := range o.f.recordings {
 		if o.in(x.at) {
-			for _, k := range o.keys(map[string]string{"campaign": x.campaign, "agent": x.agent, "team": x.team, "partner": x.partner}, nil, x.at) {
+			for _, k := range o.keys(these{"campaign": x.campaign, "agent": x.agent, "team": x.team, "partner": x.partner}.dim, nil, x.at) {
 				c.add(k, half, value(x))
 			}
 		}
@@ -373,7 +392,7 @@ func (o *oracle) qa(c cells, half int, value func(recording) float64) {
 func (o *oracle) reviews(c cells, half int, value func(review) float64) {
 	for _, x := range o.f.reviews {
 		if o.in(x.at) && x.published != nil && !x.void && x.calibration == "" {
-			for _, k := range o.keys(map[string]string{"campaign": x.campaign, "agent": x.agent, "team": x.team, "partner": x.partner}, nil, x.at) {
+			for _, k := range o.keys(these{"campaign": x.campaign, "agent": x.agent, "team": x.team, "partner": x.partner}.dim, nil, x.at) {
 				c.add(k, half, value(x))
 			}
 		}
