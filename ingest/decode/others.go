@@ -98,6 +98,7 @@ func (r *run) customer() *Event {
 	c.Note, _ = r.free("note")
 	ce.EventId = r.eventID("customer", r.bodyHash())
 	e := r.customerEvent(ce, c.At, "")
+	r.registers(e, c)
 	for i, other := range merges {
 		if other == "" || other == ce.CustomerId || len(other) > 200 || strings.ContainsFunc(other, unicode.IsControl) {
 			r.wrongItem("merges", i, "is not another customer's id", 422)
@@ -199,8 +200,22 @@ func (r *run) lead() *Event {
 			Customer: &event.CustomerUpdate{CustomerId: id, At: l.At, Numbers: l.NumberHashes}}}
 		e.Also = r.customerEvent(ce, l.At, "")
 		e.Also.Kind = Customers
+		r.registers(e.Also, ce.GetCustomer())
 	}
 	return e
+}
+
+// registers has the registers of the numbers told along with a customer change that names them.
+func (r *run) registers(e *Event, c *event.CustomerUpdate) {
+	tell := func(ce *event.CustomerEvent) {
+		e.Also = &Event{Kind: Customers, EventID: ce.EventId, Topic: event.TopicCustomerEvents, Key: ce.CustomerId, Message: ce, At: c.At, Also: e.Also}
+	}
+	for _, h := range c.Numbers {
+		tell(event.NumberClaim(e.EventID, c.CustomerId, h, c.At, r.now))
+	}
+	for _, h := range c.NumbersRemoved {
+		tell(event.NumberRelease(e.EventID, c.CustomerId, h, c.At, r.now))
+	}
 }
 
 func (r *run) campaign() *Event {

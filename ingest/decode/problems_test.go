@@ -3,6 +3,8 @@ package decode
 import (
 	"strings"
 	"testing"
+
+	"github.com/ringfence/ringfence/event"
 )
 
 // What is wrong with a value is said where it stands, with the status the contract gives it (CONTRACT.md section 1).
@@ -89,6 +91,50 @@ func TestNumbersInFreeTextAreMasked(t *testing.T) {
 			if s := string(b); strings.Contains(s, "0138000") || strings.Contains(s, "0013 8000") || !strings.Contains(s, "ring 138") {
 				t.Errorf("%s %s: %q", kind, f, s)
 			}
+		}
+	}
+}
+
+// Whoever delivers a customer's change of numbers tells their registers, too: a permit asked for by number after the answer
+// finds the customer (CONTRACT.md section 1, read your writes).
+func TestRegistersOfNumbersAreToldAlong(t *testing.T) {
+	d := decoder(t)
+	for _, c := range []struct {
+		kind           Kind
+		body           string
+		claims, leaves int
+	}{
+		{Customers, `{"customer_id":"k","at":"2026-03-02T10:00:00Z","numbers":["13800138000","+8613800138001"],"numbers_removed":["13800138002"],"merges":["j"]}`, 2, 1},
+		{Leads, `{"lead_id":"l","campaign_id":"c","customer_id":"k","at":"2026-03-02T10:00:00Z","numbers":["13800138000"]}`, 1, 0},
+		{Leads, `{"lead_id":"l","campaign_id":"c","numbers":["13800138000"]}`, 0, 0},
+	} {
+		e, p := d.Decode(c.kind, []byte(c.body))
+		if p != nil {
+			t.Fatal(p)
+		}
+		claims, leaves, change := 0, 0, ""
+		for x := e; x != nil; x = x.Also {
+			ce, ok := x.Message.(*event.CustomerEvent)
+			if !ok {
+				continue
+			}
+			if ce.GetCustomer() != nil {
+				change = ce.EventId
+			}
+			h := ce.GetHistoryClaim()
+			switch {
+			case h == nil || h.Whole:
+				continue
+			case x.Key != event.UnknownCustomerPrefix+h.NumberHash || ce.CustomerId != x.Key || h.From != e.At || !strings.HasPrefix(h.ClaimId, change+"/"):
+				t.Errorf("%s: %s %+v", c.body, x.Key, ce)
+			case h.Claimant == "k":
+				claims++
+			case h.ReleasedBy == "k":
+				leaves++
+			}
+		}
+		if claims != c.claims || leaves != c.leaves {
+			t.Errorf("%s: %d claims and %d releases, want %d and %d", c.body, claims, leaves, c.claims, c.leaves)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func (t *turn) merge(other string) error {
 	}
 	ce := event.MergeClaim(t.ce.EventId, t.key, other, t.ce.ReceivedAt)
 	id := ce.GetHistoryClaim().ClaimId
-	if !slices.Contains(t.s.Seen, hashID("grant:"+other+":"+id)) { // it may have come before
+	if !slices.Contains(t.s.Seen, hashID(event.GrantID(other, id))) { // it may have come before
 		t.s.Claims = append(t.s.Claims, &event.Claim{ClaimId: id, Outstanding: 1})
 	}
 	return t.send(other, ce)
@@ -23,7 +23,7 @@ func (t *turn) merge(other string) error {
 func (t *turn) yield(c *event.HistoryClaim) error {
 	if c.Claimant == t.key || slices.Contains(t.s.Absorbed, c.Claimant) {
 		// He is part of this one already: there is nothing to give, and nobody to give it to.
-		return t.send(c.Claimant, &event.CustomerEvent{EventId: "grant:" + t.key + ":" + c.ClaimId, Source: "contactcap", ReceivedAt: t.ce.ReceivedAt,
+		return t.send(c.Claimant, &event.CustomerEvent{EventId: event.GrantID(t.key, c.ClaimId), Source: "contactcap", ReceivedAt: t.ce.ReceivedAt,
 			Body: &event.CustomerEvent_HistoryGrant{HistoryGrant: &event.HistoryGrant{ClaimId: c.ClaimId, FromCustomer: t.key}}})
 	}
 	var more []*event.CustomerEvent

@@ -29,19 +29,17 @@ func (t *turn) customer(c *event.CustomerUpdate) error {
 		}
 	}
 	for _, h := range c.Numbers {
-		id := t.ce.EventId + "/" + h
-		t.s.Claims = append(t.s.Claims, &event.Claim{ClaimId: id, Outstanding: 1})
-		err := t.send(numberPrefix+h, &event.CustomerEvent{EventId: "claim:" + id, NumberHash: h, Source: "contactcap", ReceivedAt: t.ce.ReceivedAt,
-			Body: &event.CustomerEvent_HistoryClaim{HistoryClaim: &event.HistoryClaim{NumberHash: h, Claimant: t.key, From: c.At, ClaimId: id}}})
-		if err != nil {
+		ce := event.NumberClaim(t.ce.EventId, t.key, h, c.At, t.ce.ReceivedAt)
+		id := ce.GetHistoryClaim().ClaimId
+		if !slices.Contains(t.s.Seen, hashID(event.GrantID(numberPrefix+h, id))) { // it may have come before
+			t.s.Claims = append(t.s.Claims, &event.Claim{ClaimId: id, Outstanding: 1})
+		}
+		if err := t.send(numberPrefix+h, ce); err != nil {
 			return err
 		}
 	}
 	for _, h := range c.NumbersRemoved {
-		id := t.ce.EventId + "/-" + h
-		err := t.send(numberPrefix+h, &event.CustomerEvent{EventId: "claim:" + id, NumberHash: h, Source: "contactcap", ReceivedAt: t.ce.ReceivedAt,
-			Body: &event.CustomerEvent_HistoryClaim{HistoryClaim: &event.HistoryClaim{NumberHash: h, From: c.At, ClaimId: id, ReleasedBy: t.key}}})
-		if err != nil {
+		if err := t.send(numberPrefix+h, event.NumberRelease(t.ce.EventId, t.key, h, c.At, t.ce.ReceivedAt)); err != nil {
 			return err
 		}
 	}
@@ -149,7 +147,7 @@ func (t *turn) give(c *event.HistoryClaim, remaining int32, match chosen, more .
 			RequestId: p.RequestID, ByNumber: p.ByNumber, Policy: p.Policy, PartnerId: p.Partner, DialerId: p.Dialer, TimeZone: p.Zone, CallHash: p.CallHash})
 		return true
 	})
-	return t.send(c.Claimant, &event.CustomerEvent{EventId: "grant:" + t.key + ":" + c.ClaimId, NumberHash: c.NumberHash, Source: "contactcap", ReceivedAt: t.ce.ReceivedAt,
+	return t.send(c.Claimant, &event.CustomerEvent{EventId: event.GrantID(t.key, c.ClaimId), NumberHash: c.NumberHash, Source: "contactcap", ReceivedAt: t.ce.ReceivedAt,
 		Body: &event.CustomerEvent_HistoryGrant{HistoryGrant: g}})
 }
 
@@ -303,6 +301,10 @@ func (t *turn) grant(g *event.HistoryGrant) error {
 		if id != t.key && !slices.Contains(t.s.Absorbed, id) {
 			t.s.Absorbed = append(t.s.Absorbed, id)
 		}
+	}
+	if g.Remaining > 0 && !slices.ContainsFunc(t.s.Claims, func(c *event.Claim) bool { return c.ClaimId == g.ClaimId }) {
+		// It came before the change that claims: what is still to come is waited for from here on.
+		t.s.Claims = append(t.s.Claims, &event.Claim{ClaimId: g.ClaimId, Outstanding: 1})
 	}
 	t.s.Claims = slices.DeleteFunc(t.s.Claims, func(c *event.Claim) bool {
 		if c.ClaimId == g.ClaimId {

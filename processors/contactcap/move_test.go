@@ -1,6 +1,7 @@
 package contactcap
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/ringfence/ringfence/event"
@@ -156,5 +157,79 @@ func TestNobodyGivesUpAnothersNumber(t *testing.T) {
 	r.call("d", "n:x", "2026-01-07 02:00", byNumber)
 	if f := r.fact("d"); f.Call.CustomerId != "n:x" {
 		t.Errorf("after its owner gave it up it is %s's", f.Call.CustomerId)
+	}
+}
+
+// A number is claimed at its register by who delivers the change of the customer. What was asked after the change was
+// acknowledged finds him, whichever of the two is handled first.
+func TestANumberIsClaimedAlongWithTheChange(t *testing.T) {
+	const banned = "policy: c\nrules:\n  - {id: BL, list: blacklist}\n  - {id: CAP, limit: 2, count: call, in: {rolling: 12mo}}\n"
+	for _, c := range []struct {
+		name     string
+		former   bool // the number was another customer's
+		claimed  bool // the claim is handled before the change
+		rule     string
+		calls    int
+		blocked  bool
+		released bool
+	}{
+		{name: "the change is first", rule: "BL", blocked: true},
+		{name: "the claim is first", claimed: true, rule: "BL", blocked: true},
+		{name: "it was another's, the change is first", former: true, calls: 2, rule: "CAP"},
+		{name: "it was another's, the claim is first", former: true, claimed: true, calls: 2, rule: "CAP"},
+		{name: "and is given up", claimed: true, blocked: true, released: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, banned)
+			if c.former {
+				r.send(&event.CustomerEvent{EventId: "was", CustomerId: "j", Body: &event.CustomerEvent_Customer{Customer: &event.CustomerUpdate{
+					CustomerId: "j", At: at("2025-01-01 00:00"), Numbers: []string{"x"}}}})
+			}
+			for i := range c.calls {
+				key := "n:x"
+				if c.former {
+					key = "j"
+				}
+				r.call(fmt.Sprint("c", i), key, "2026-01-05 02:00", byNumber)
+			}
+			u := &event.CustomerUpdate{CustomerId: "k", At: at("2026-01-01 00:00"), Numbers: []string{"x"}}
+			if c.blocked {
+				u.Lists = map[string]bool{"blacklist": true}
+			}
+			change := &event.CustomerEvent{EventId: "e", CustomerId: "k", Body: &event.CustomerEvent_Customer{Customer: u}}
+			claim := event.NumberClaim("e", "k", "x", u.At, 0)
+			if c.claimed {
+				r.send(claim)
+				r.send(change)
+			} else {
+				r.send(change)
+				r.send(claim)
+			}
+			if c.released {
+				r.send(event.NumberRelease("gone", "k", "x", at("2026-02-01 00:00"), 0))
+			}
+			ask := func(id, key string) *event.PermitDecision {
+				r.send(&event.CustomerEvent{EventId: "permit:" + id, CustomerId: key, ByNumber: key != "k", NumberHash: "x", Body: &event.CustomerEvent_PermitRequest{
+					PermitRequest: &event.PermitRequest{RequestId: id, Purpose: "sales", At: at("2026-03-02 02:00"), TtlMs: 60000, ReplyTo: &event.ReplyTo{Requester: "me"}}}})
+				for i := len(r.got) - 1; i >= 0; i-- {
+					var pe event.PermitEvent
+					if r.got[i].Topic == event.TopicPermitDecisions && pe.UnmarshalVT(r.got[i].Value) == nil && pe.GetDecision().GetRequestId() == id {
+						return pe.GetDecision()
+					}
+				}
+				return nil
+			}
+			if d := ask("by number", "n:x"); c.released {
+				if d == nil || d.Decision != "permit" || d.CustomerId != "n:x" {
+					t.Errorf("given up: %+v", d)
+				}
+				return
+			} else if d == nil || d.CustomerId != "k" || len(d.DeniedBy) != 1 || d.DeniedBy[0].Rule != c.rule {
+				t.Errorf("asked by number: %+v", d)
+			}
+			if d := ask("by id", "k"); d == nil || len(d.DeniedBy) != 1 || d.DeniedBy[0].Rule != c.rule {
+				t.Errorf("asked by id: %+v", d)
+			}
+		})
 	}
 }
