@@ -43,8 +43,8 @@ func (b *bench) centre(ctx context.Context) (conn driver.Conn, zone *time.Locati
 	if conn, err = clickhouse.Open(ctx, clickhouse.Options{Addr: []string{addr}, Database: "ringfence", Username: "default"}); err != nil {
 		return nil, nil, 0, done, err
 	}
-	stop := done
-	done = func() { _ = conn.Close(); stop() }
+	stop, open := done, conn // conn is nil where an error is returned
+	done = func() { _ = open.Close(); stop() }
 	if err := conn.QueryRow(ctx, "SELECT count() FROM calls").Scan(&there); err != nil {
 		return nil, nil, 0, done, err
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // What belongs to the generated calls: a lead for each account, an agent's day of 135 rounds of four states and a pause in
-// each tenth, a permit for each outbound call and a denial for each eighth, a shift a day, a complaint for each ten
-// thousand calls, and of the recordings of a day one in ten drawn and reviewed.
+// each tenth, a permit for each outbound call, which it used, and a denial for each eighth, a shift a day, a complaint for
+// each ten thousand calls, and of the recordings of a day one in ten drawn and reviewed.
 const (
 	blockLeads = 1_250_000 // leads of the ten days of a block
 	rounds     = 135
@@ -70,14 +70,17 @@ WITH number %% %[1]d AS agent SELECT agent_id, team_id, partner_id, kind, start_
 		`INSERT INTO permits (request_id, permit_id, decision, customer_id, at, policy, purpose, products, campaign_id, partner_id, denied_by)
 SELECT if(deny = 0, concat('r', call_id), concat('d', call_id)), if(deny = 0, concat('p', call_id), ''), if(deny = 0, 'permit', 'deny'), customer_id, started_at - toIntervalMillisecond(2000 + deny * 9), 'china-unicom@3', purpose, products, campaign_id, partner_id,
   if(deny = 0, [], ['CAP-01']) FROM (SELECT * FROM ` + calls + ` AND direction = 'outbound') ARRAY JOIN if(cityHash64(call_id) % 8 = 0, [0, 1], [0]) AS deny`,
+		`INSERT INTO permit_status (permit_id, status, at, call_id, campaign_id) SELECT concat('p', call_id), 'used', started_at, call_id, campaign_id FROM ` + calls + ` AND direction = 'outbound'`,
 		`INSERT INTO complaints (complaint_id, event, event_id, at, call_id, campaign_id, agent_id, team_id, partner_id, products, category, channel, attributed_by, attributed_call_id, revision)
 SELECT concat('m', call_id), event, concat(event, call_id), ended_at + toIntervalHour(if(event = 'opened', 1, 20)), call_id, campaign_id, agent_id, team_id, partner_id, products, ['attitude', 'time_limit', 'other'][cityHash64(call_id) % 3 + 1], 'hotline', 'call', call_id, revision
 FROM (SELECT * FROM ` + calls + ` AND agent_id != '' AND cityHash64(call_id) % 2700 = 0) ARRAY JOIN ['opened', if(cityHash64(call_id) % 5 = 0, 'upheld', 'resolved')] AS event`,
 		fmt.Sprintf(`INSERT INTO sampling_population (day, agent_id, seq, call_id, drawn, campaign_id, team_id, partner_id, call_started_at, revision)
 SELECT toDate(%[1]s, 'Asia/Shanghai'), agent_id, row_number() OVER (PARTITION BY agent_id ORDER BY started_at), call_id, if(cityHash64(call_id) %% 10 = 0, ['daily'], []), campaign_id, team_id, partner_id, started_at, 1
 FROM (SELECT * FROM %[2]s AND recording_size_bytes > 44 AND direction = 'outbound' AND agent_id != '')`, begin, calls),
-		`INSERT INTO qa_reviews (review_id, call_id, agent_id, team_id, campaign_id, partner_id, call_started_at, sale, standards_met, score, fatal, published_at, revision)
-SELECT concat('v', call_id), call_id, agent_id, team_id, campaign_id, partner_id, started_at, notEmpty(ordered), cityHash64(call_id, 1) % 20 > 0, 60 + cityHash64(call_id, 2) % 41, cityHash64(call_id, 3) % 50 = 0, started_at + toIntervalHour(9), ` + fmt.Sprint(day) + `
+		fmt.Sprintf(`INSERT INTO qa_tasks (task_id, call_id, agent_id, team_id, campaign_id, partner_id, day, seq, draw, drawn_at, call_started_at)
+SELECT concat('t', call_id), call_id, agent_id, team_id, campaign_id, partner_id, day, seq, 'daily', call_started_at + toIntervalHour(1), call_started_at FROM sampling_population WHERE day = toDate(%s, 'Asia/Shanghai') AND has(drawn, 'daily')`, begin),
+		`INSERT INTO qa_reviews (review_id, task_id, call_id, agent_id, team_id, campaign_id, partner_id, call_started_at, sale, standards_met, score, fatal, published_at, revision)
+SELECT concat('v', call_id), concat('t', call_id), call_id, agent_id, team_id, campaign_id, partner_id, started_at, notEmpty(ordered), cityHash64(call_id, 1) % 20 > 0, 60 + cityHash64(call_id, 2) % 41, cityHash64(call_id, 3) % 50 = 0, started_at + toIntervalHour(9), ` + fmt.Sprint(day) + `
 FROM (SELECT * FROM ` + calls + ` AND recording_size_bytes > 44 AND direction = 'outbound' AND agent_id != '' AND cityHash64(call_id) % 10 = 0)`,
 	}
 }
