@@ -32,6 +32,14 @@ type rows struct {
 
 const inRange = " >= $__fromTime_ms AND %[1]s < $__toTime_ms"
 
+// zoneMark stands for the zone of the reports.
+const zoneMark = "§zone§"
+
+// rolled is a table of the catalogue's roll-ups over the range, narrowed by variables.
+func rolled(table func(from, to, zone, condition string) string, vars ...string) string {
+	return table("$__fromTime_ms", "$__toTime_ms", zoneMark, only(vars...))
+}
+
 func during(column string) string { return column + fmt.Sprintf(inRange, column) }
 
 func text(name, en, zh string) Column { return Column{Name: name, Title: Text{en, zh}} }
@@ -69,26 +77,36 @@ func callListings() []rows {
 		}
 		which = append(which, fmt.Sprintf("${which:sqlstring} = '%s', %s", c.Value, condition))
 	}
+	chosen := "direction = 'outbound' AND " + during("started_at") + " AND " + only(of...) + " AND multiIf(" + strings.Join(which, ", ") + ", 0)"
+	near, newest := newestCalls(chosen, 200)
 	return []rows{
 		{name: "calls", vars: of, note: "The newest 200 calls of the range; the customer as a keyed hash, the number masked.", columns: []Column{
 			when("started_at", "Started", "开始"), {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "team_id", Title: varTeam.Title, Drill: "team"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"},
 			text("number", "Number", "号码"), text("customer", "Customer", "客户"), word("outcome", "Outcome", "结果"), word("answered_by", "Answered by", "应答方"), amount("talk", "Talk", "通话", kpi.Seconds),
 			word("disposition", "Disposition", "意向"), text("products", "Products", "业务"), text("ordered", "Ordered", "成交业务"), amount("attempt_no", "Attempt", "第几次", kpi.Calls), text("violations", "Violations", "超限"), text("call_id", "Call", "通话编号")},
-			sql: "SELECT started_at, campaign_id, team_id, agent_id, number_masked AS number, substring(customer_hash, 1, 12) AS customer, outcome, answered_by, " +
+			sql: near + " SELECT started_at, campaign_id, team_id, agent_id, number_masked AS number, substring(customer_hash, 1, 12) AS customer, outcome, answered_by, " +
 				"if(isNull(bridged_at), NULL, dateDiff('millisecond', bridged_at, ended_at) / 1000) AS talk, disposition, arrayStringConcat(products, ', ') AS products_, arrayStringConcat(ordered, ', ') AS ordered_, attempt_no, arrayStringConcat(violations, ', ') AS violations_, call_id " +
-				"FROM calls FINAL WHERE direction = 'outbound' AND " + during("started_at") + " AND " + only(of...) + " AND multiIf(" + strings.Join(which, ", ") + ", 0) ORDER BY started_at DESC, call_id LIMIT 200"},
+				"FROM calls FINAL WHERE " + chosen + newest + " ORDER BY started_at DESC, call_id LIMIT 200"},
 		{name: "outcomes", vars: of, note: "Outbound calls by what became of them (CONTRACT section 2, outcome).", columns: []Column{word("outcome", "Outcome", "结果"), bar("calls", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},
-			sql: "SELECT outcome, count() AS calls, calls / sum(calls) OVER () AS share FROM calls FINAL WHERE direction = 'outbound' AND " + during("started_at") + " AND " + only(of...) + " GROUP BY outcome ORDER BY calls DESC, outcome"},
+			sql: "SELECT outcome, sum(n) AS calls, calls / sum(calls) OVER () AS share FROM " + rolled(kpi.Results, of...) + " GROUP BY outcome ORDER BY calls DESC, outcome"},
 		{name: "dispositions", vars: of, note: "What the customer said (CMP-13), of outbound calls that have a disposition.", columns: []Column{word("disposition", "Disposition", "意向"), bar("calls", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},
-			sql: "SELECT disposition, count() AS calls, calls / sum(calls) OVER () AS share FROM calls FINAL WHERE direction = 'outbound' AND disposition != '' AND " + during("started_at") + " AND " + only(of...) + " GROUP BY disposition ORDER BY calls DESC, disposition"},
+			sql: "SELECT disposition, sum(n) AS calls, calls / sum(calls) OVER () AS share FROM " + rolled(kpi.Results, of...) + " WHERE disposition != '' GROUP BY disposition ORDER BY calls DESC, disposition"},
 	}
+}
+
+// newestCalls keeps a listing of the newest n calls from reading all others. Calls lie in the order of their quarter of an
+// hour: five times n rows are taken from the end, which may be several versions of one call, and if n calls are among them
+// no earlier quarter is read; nor if there are not so many rows. with stands before the SELECT, and is another condition.
+func newestCalls(condition string, n int) (with, and string) {
+	return fmt.Sprintf("WITH (SELECT (min(slot), count()) FROM (SELECT slot FROM calls WHERE %s ORDER BY slot DESC LIMIT %d)) AS near", condition, 5*n),
+		fmt.Sprintf(" AND slot >= if(near.2 < %d OR (SELECT count() FROM calls FINAL WHERE %s AND slot >= near.1) >= %d, near.1, 0)", 5*n, condition, n)
 }
 
 func ruleListings() []rows {
 	of := []string{"campaign", "partner", "product"}
 	return []rows{
 		{name: "denials", vars: of, note: "Requests each rule denied. A request that several rules deny stands in each one's row.", columns: []Column{text("rule", "Rule", "规则"), bar("requests", "Denied requests", "拒绝次数", kpi.Permits), amount("customers", "Customers", "客户数", kpi.Accounts), when("last", "Last", "最近")},
-			sql: "SELECT rule, count() AS requests, uniqExact(customer_id) AS customers, max(at) AS last FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE decision = 'deny' AND " + during("at") + " AND " + only(of...) + " GROUP BY rule ORDER BY requests DESC, rule LIMIT 100"},
+			sql: "SELECT rule, sum(n) AS requests, uniqExact(customer) AS customers, max(last) AS last_ FROM " + rolled(kpi.Denials, of...) + " GROUP BY rule ORDER BY requests DESC, rule LIMIT 100"},
 		{name: "permit_fates", vars: []string{"campaign", "partner", "product"}, note: "What became of permits granted in the range: used by a call, released, still out, or orphaned (out for longer than permit_orphan_after).", columns: []Column{word("status", "Status", "状态"), bar("permits", "Permits", "许可", kpi.Permits), amount("share", "Share", "占比", kpi.Ratio)},
 			sql: "SELECT if(s.status = '', 'out', s.status) AS status, count() AS permits, permits / sum(permits) OVER () AS share FROM (SELECT permit_id FROM permits FINAL WHERE decision = 'permit' AND " + during("at") + " AND " + only(of...) +
 				") AS p LEFT JOIN (SELECT permit_id, toString(max(status)) AS status FROM permit_status GROUP BY permit_id) AS s ON p.permit_id = s.permit_id GROUP BY status ORDER BY permits DESC, status"},
@@ -123,8 +141,7 @@ func workListings() []rows {
 	of := []string{"campaign", "team", "agent", "partner"}
 	return []rows{
 		{name: "states", vars: of, note: "Hours agents spent in each state; time in states is cut at the borders of the range.", columns: []Column{word("state", "State", "状态"), bar("hours", "Hours", "小时", kpi.Hours), amount("share", "Share", "占比", kpi.Ratio)},
-			sql: "SELECT state, sum(greatest(0, toUnixTimestamp64Milli(least(end_at, $__toTime_ms)) - toUnixTimestamp64Milli(greatest(start_at, $__fromTime_ms)))) / 3600000 AS hours, hours / sum(hours) OVER () AS share FROM agent_intervals FINAL WHERE start_at < $__toTime_ms AND end_at > $__fromTime_ms AND start_at > $__fromTime_ms - INTERVAL 26 HOUR AND state != 'logged_out' AND " +
-				only(of...) + " GROUP BY state HAVING hours > 0 ORDER BY hours DESC, state"},
+			sql: "SELECT state, sum(ms) / 3600000 AS hours, hours / sum(hours) OVER () AS share FROM " + rolled(kpi.States, of...) + " WHERE state != 'logged_out' GROUP BY state HAVING hours > 0 ORDER BY hours DESC, state"},
 		{name: "signals", vars: []string{"campaign"}, note: "What the dialer was told last in the range, and the verdict it obeys: run, throttle or stop.", columns: []Column{{Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, word("verdict", "Verdict", "指令"), long("reason", "Reason", "原因"), when("at", "At", "时间"),
 			amount("answer_rate", "Answer rate", "应答率", kpi.Ratio), amount("abandonment", "Abandonment", "放弃率", kpi.Ratio), amount("handling_time", "Handling time", "处理时长", kpi.Seconds), amount("available", "Free", "空闲坐席", kpi.Agents), amount("busy", "Busy", "忙碌坐席", kpi.Agents), amount("live_calls", "Live calls", "在线通话", kpi.Calls)},
 			sql: "SELECT campaign_id, argMaxIf(verdict, (at, position), verdict != '') AS verdict_, argMaxIf(reason, (at, position), verdict != '') AS reason_, max(at) AS last, argMaxIf(answer_rate, (at, position), dials > 0), argMaxIf(abandonment_rate, (at, position), dials > 0), argMaxIf(handling_time_ms, (at, position), dials > 0) / 1000, argMax(agents_available, (at, position)), argMax(agents_busy, (at, position)), argMax(live_calls, (at, position)) " +
@@ -152,9 +169,9 @@ func dataListings() []rows {
 		{name: "dead_letters", note: "What was refused, by source and reason; `ringfence deadletter` shows and sends again.", empty: "nothing was refused", columns: []Column{text("source", "Source", "来源"), long("reason", "Reason", "原因"), bar("n", "Records", "条数", kpi.Calls), when("last", "Last", "最近")},
 			sql: "SELECT source, substring(reason, 1, 160) AS why, count() AS n, max(at) AS last FROM dead_letter FINAL WHERE " + during("at") + " GROUP BY source, why ORDER BY n DESC, source, why LIMIT 100"},
 		{name: "gaps", vars: []string{"campaign", "team", "agent", "partner", "product"}, note: "Outbound calls that lack what others are counted by.", columns: []Column{text("what", "What is missing", "缺失项"), bar("n", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},
-			sql: "SELECT x.1 AS what, x.2 AS n, x.2 / nullIf(total, 0) AS share FROM (SELECT count() AS total, [('campaign', countIf(campaign_id = '')), ('customer in the directory', countIf(customer_id = '' OR startsWith(customer_id, 'n:'))), ('agent, of bridged calls', countIf(isNotNull(bridged_at) AND agent_id = '')), " +
-				"('disposition, of bridged calls', countIf(isNotNull(bridged_at) AND disposition = '')), ('permit', countIf(permit_id = '')), ('answered by, of connected calls', countIf(isNotNull(answered_at) AND answered_by = '')), ('end of wrap-up, of bridged calls', countIf(isNotNull(bridged_at) AND isNull(wrapped_up_at)))] AS parts FROM calls FINAL WHERE direction = 'outbound' AND " +
-				during("started_at") + " AND " + only("campaign", "team", "agent", "partner", "product") + ") ARRAY JOIN parts AS x ORDER BY n DESC, what"},
+			sql: "SELECT x.1 AS what, x.2 AS n, x.2 / nullIf(total, 0) AS share FROM (SELECT sum(n) AS total, [('campaign', sum(no_campaign)), ('customer in the directory', sum(no_customer)), ('agent, of bridged calls', sum(no_agent)), " +
+				"('disposition, of bridged calls', sum(no_disposition)), ('permit', sum(no_permit)), ('answered by, of connected calls', sum(no_answerer)), ('end of wrap-up, of bridged calls', sum(no_wrap_up))] AS parts FROM " +
+				rolled(kpi.Results, "campaign", "team", "agent", "partner", "product") + ") ARRAY JOIN parts AS x ORDER BY n DESC, what"},
 		{name: "changes", note: "Deploys of ringfence and changes of the policy.", columns: []Column{when("at", "At", "时间"), word("kind", "Kind", "类型"), text("what", "What", "内容")},
 			sql: "SELECT at, kind, what FROM changes FINAL WHERE " + during("at") + " ORDER BY at DESC, kind LIMIT 100"},
 	}

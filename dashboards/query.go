@@ -42,7 +42,7 @@ func (d Dashboard) Query(p Panel, zone string) (Query, error) {
 		if err != nil {
 			return Query{}, err
 		}
-		q := Query{SQL: onlyOf(l, d.Variables), Columns: l.columns}
+		q := Query{SQL: onlyOf(l, d.Variables, zone), Columns: l.columns}
 		for _, v := range d.Variables {
 			switch {
 			case len(v.Choices) > 0:
@@ -83,9 +83,9 @@ func (d Dashboard) Query(p Panel, zone string) (Query, error) {
 	return q, nil
 }
 
-// onlyOf takes conditions on variables the dashboard does not have out of a listing: they stand at "all".
-func onlyOf(l rows, vars []Variable) string {
-	sql := l.sql
+// onlyOf takes conditions on variables the dashboard does not have out of a listing, which stand at "all", and puts the zone in.
+func onlyOf(l rows, vars []Variable, zone string) string {
+	sql := strings.ReplaceAll(l.sql, zoneMark, zone)
 	for _, name := range l.vars {
 		if !slices.ContainsFunc(vars, func(v Variable) bool { return v.Name == name }) {
 			sql = replaceOnly(sql, name)

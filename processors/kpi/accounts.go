@@ -156,37 +156,58 @@ func (s scope) serves(src string) string {
 func (p *plan) accounts(i int, src string, s scope) []string {
 	switch {
 	case !s.firstFits() || slices.ContainsFunc(p.cells, func(c Measure) bool { return c.Source == src && firstOf[c.SQL] == "" }):
-		return []string{p.oneByOne(i, src, s, "")}
+		return p.oneByOne(i, src, s, "")
 	case s.tiers == nil:
 		ok := s.serves(src)
-		return []string{
-			p.first(i, src, s, "(day, version) IN ("+accountsFirst.whole(s)+")", s.firstWholeDay(), ok),
-			p.oneByOne(i, src, s, "NOT "+ok),
-		}
+		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN ("+accountsFirst.whole(s)+")", s.firstWholeDay(), ok))
 	case s.tiers.first == nil || src == "lead_calls" && s.tiers.first.strangers:
-		return []string{p.oneByOne(i, src, s, "")}
+		return p.oneByOne(i, src, s, "")
 	}
 	f := s.tiers.first
 	return []string{p.first(i, src, s, "(day, version) IN ("+strings.Join(f.days, ", ")+")", dateOf(f.from), "")}
 }
 
-// oneByOne reads a source of accounts row by row.
-func (p *plan) oneByOne(i int, src string, s scope, ok string) string {
+// flagged are the flags of which each measure of accounts counts one; nil where a measure counts other accounts, too.
+func (p *plan) flagged() (names, calls []string) {
+	for _, c := range p.cells {
+		if c.Source != "accounts" {
+			continue
+		}
+		i := slices.IndexFunc(accountFlags, func(f sum) bool { return c.SQL == "countIf("+f.name+")" })
+		if i < 0 {
+			return nil, nil
+		}
+		names, calls = append(names, accountFlags[i].name), append(calls, accountFlags[i].of)
+	}
+	return names, calls
+}
+
+// oneByOne reads a source of accounts row by row. Where accounts count for what was said of them alone, days without that are
+// left out, and the calls tell which rows there are.
+func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 	if src == "lead_calls" {
 		leads := "(SELECT lead_id FROM leads WHERE at < " + s.to + ")"
 		if s.factsOnly {
-			return p.grouped(i, src, s.calls("direction = 'outbound'", "lead_id != ''", "lead_id IN "+leads), "started_at", s)
+			return []string{p.grouped(i, src, s.calls("direction = 'outbound'", "lead_id != ''", "lead_id IN "+leads), "started_at", s)}
 		}
 		const hash = "reinterpretAsUInt128(sipHash128(concat('l', lead_id)))"
 		registered := "account IN (SELECT " + hash + " FROM leads WHERE at < " + s.to + ")"
 		rows := s.accountRows(and("has_lead", ok), and("lead_id != ''", ok))
-		return p.grouped(i, src, "(SELECT *, account AS lead_id FROM "+rows+" WHERE "+registered+")", "moment", s)
+		return []string{p.grouped(i, src, "(SELECT *, account AS lead_id FROM "+rows+" WHERE "+registered+")", "moment", s)}
 	}
-	from, at, account := s.accountRows(ok, ok), "moment", "account"
-	n, flag := "sum(n)", func(f struct{ name, of string }) string { return f.name }
+	only, onlyCalls := ok, ok
+	var out []string
+	if names, calls := p.flagged(); len(names) > 0 && !s.factsOnly {
+		only, onlyCalls = and("("+strings.Join(names, " OR ")+")", ok), and("("+strings.Join(calls, " OR ")+")", ok)
+		if len(s.by) > 0 {
+			out = append(out, p.grouped(i, "", s.cells([]string{"n"}, "products", "direction = 'outbound'", ok), "moment", s))
+		}
+	}
+	from, at, account := s.accountRows(only, onlyCalls), "moment", "account"
+	n, flag := "sum(n)", func(f sum) string { return f.name }
 	if s.factsOnly {
 		from, at, account = s.calls("direction = 'outbound'"), "started_at", `if(lead_id != '', concat('l', lead_id), concat('c', customer_id, '\0', toString(campaign_id)))`
-		n, flag = "count()", func(f struct{ name, of string }) string { return f.of }
+		n, flag = "count()", func(f sum) string { return f.of }
 	}
 	// Accounts are judged on the calls of their row alone: first the account, then the row.
 	keys := s.keys(at)
@@ -199,5 +220,5 @@ func (p *plan) oneByOne(i int, src string, s scope, ok string) string {
 		inner = append(inner, "max("+flag(f)+") AS "+f.name)
 	}
 	from = "(SELECT " + strings.Join(inner, ", ") + " FROM " + from + " GROUP BY " + strings.Join(names("k", len(keys)+1), ", ") + " SETTINGS prefer_column_name_to_alias = 1)"
-	return p.columns(i, src, from, names("k", len(keys)))
+	return append(out, p.columns(i, src, from, names("k", len(keys))))
 }

@@ -11,6 +11,7 @@ import (
 type daily struct {
 	table, facts string
 	back         int
+	hours        bool // it says when in the day, to the hour at least
 	// fill is the statement that makes a day under a version; empty for those that are made in a way of their own.
 	fill func(day int64, zone string, version uint64) string
 	// fit tells of a day whether it can be rolled up yet, as a condition on SQL; empty = always.
@@ -27,13 +28,17 @@ var (
 	accountsFirst = daily{table: "accounts_first", facts: "calls", back: lookBack}
 	// An interval is cut at midnight of the zone it was made for, so it is never longer than 25 hours.
 	statesByDay   = daily{table: "states_1d", facts: "states", back: 2, fill: fillStates, fit: noOpenStates}
-	presenceByDay = daily{table: "presence_1d", facts: "states", back: 2, fill: fillPresence, fit: noOpenStates}
+	presenceByDay = daily{table: "presence_1d", facts: "states", back: 2, hours: true, fill: fillPresence, fit: noOpenStates}
 	permitsByDay  = daily{table: "permits_1d", facts: "permits", fill: fillPermits}
+	denialsByDay  = daily{table: "denials_1d", facts: "permits", fill: fillDenials}
+	// The same by the hour of the zone.
+	statesByHour  = daily{table: "states_1h", facts: "states", back: 2, hours: true, fill: fillStatesByHour, fit: noOpenStates}
+	permitsByHour = daily{table: "permits_1h", facts: "permits", hours: true, fill: fillPermitsByHour}
 )
 
 // dailies that are made a day at a time.
 func dailies() []daily {
-	return []daily{accountsByDay, uselessByDay, statesByDay, presenceByDay, permitsByDay}
+	return []daily{accountsByDay, uselessByDay, statesByDay, statesByHour, presenceByDay, permitsByDay, permitsByHour, denialsByDay}
 }
 
 const finalByPart = " SETTINGS do_not_merge_across_partitions_select_final = 1, max_partitions_per_insert_block = 0"
@@ -51,7 +56,7 @@ const accountOf = `reinterpretAsUInt128(if(lead_id != '', sipHash128(concat('l',
 var accountColumns = []string{"campaign_id", "agent_id", "team_id", "partner_id", "list_id", "purpose", "products"}
 
 // accountFlags are what an account's calls say of it, as expressions over one call.
-var accountFlags = []struct{ name, of string }{{"reached", isReached}, {"completed", "ifNull(completed, false)"}, {"won", won}, {"useless", uselessCall}}
+var accountFlags = []sum{{"reached", isReached}, {"completed", "ifNull(completed, false)"}, {"won", won}, {"useless", uselessCall}}
 
 func fillAccounts(day int64, zone string, version uint64) string {
 	cols := strings.Join(accountColumns, ", ")
@@ -81,6 +86,14 @@ func fillStates(day int64, zone string, version uint64) string {
 		dateOf(day), version, millis("least(end_at, "+to+")"), millis("greatest(start_at, "+from+")"), touching(day, zone), finalByPart)
 }
 
+// fillStatesByHour cuts the intervals at quarters of an hour, at which hours of every zone begin.
+func fillStatesByHour(day int64, zone string, version uint64) string {
+	from, to := dayStart(dateOf(day), zone), dayStart(dateOf(day+1), zone)
+	rows := fmt.Sprintf("SELECT agent_id, team_id, partner_id, campaign_id, state, %s AS begin_ms, %s AS end_ms FROM agent_intervals FINAL WHERE %s", millis("greatest(start_at, "+from+")"), millis("least(end_at, "+to+")"), touching(day, zone))
+	return fmt.Sprintf("INSERT INTO states_1h (day, version, hour, agent_id, team_id, partner_id, campaign_id, state, ms) SELECT %s, %d, %s AS the_hour, agent_id, team_id, partner_id, campaign_id, state, sum(ms) FROM %s "+
+		"GROUP BY the_hour, agent_id, team_id, partner_id, campaign_id, state%s", dateOf(day), version, hourOf("slice", zone), slicedAt(rows), finalByPart)
+}
+
 // fillPresence joins what adjoins: an agent is present in any state.
 func fillPresence(day int64, zone string, version uint64) string {
 	from, to := dayStart(dateOf(day), zone), dayStart(dateOf(day+1), zone)
@@ -96,11 +109,19 @@ func noOpenStates(day int64, zone string) string {
 }
 
 func fillPermits(day int64, zone string, version uint64) string {
-	from, to := dayStart(dateOf(day), zone), dayStart(dateOf(day+1), zone)
 	return fmt.Sprintf("INSERT INTO permits_1d (day, version, campaign_id, partner_id, purpose, products, permitted, denied) SELECT %s, %d, campaign_id, partner_id, purpose, products, "+
-		"countIf(decision = 'permit'), countIf(decision = 'deny') FROM permits FINAL WHERE at >= %s AND at < %s GROUP BY campaign_id, partner_id, purpose, products%s",
-		dateOf(day), version, from, to, finalByPart)
+		"countIf(decision = 'permit'), countIf(decision = 'deny') FROM permits FINAL WHERE %s GROUP BY campaign_id, partner_id, purpose, products%s",
+		dateOf(day), version, onDay(day, zone), finalByPart)
 }
+
+func fillPermitsByHour(day int64, zone string, version uint64) string {
+	return fmt.Sprintf("INSERT INTO permits_1h (day, version, hour, campaign_id, partner_id, purpose, products, permitted, denied) SELECT %s, %d, %s AS the_hour, campaign_id, partner_id, purpose, products, "+
+		"countIf(decision = 'permit'), countIf(decision = 'deny') FROM permits FINAL WHERE %s GROUP BY the_hour, campaign_id, partner_id, purpose, products%s",
+		dateOf(day), version, hourOf("at", zone), onDay(day, zone), finalByPart)
+}
+
+// serves tells whether the roll-up can answer in the scope's buckets.
+func (d daily) serves(s scope) bool { return !s.factsOnly && (d.hours || !s.cuts("hour")) }
 
 // buckets of days that are current: for statements that choose for themselves. Columns bucket and version.
 func (d daily) current(s scope) string {
@@ -123,7 +144,7 @@ func (s scope) firstWholeDay() string {
 // spansOf says which days of a roll-up of time serve, and the spans of time, an array of (from, to) in ms, that are read from
 // the facts; "" = nothing is read there.
 func (d daily) spansOf(s scope) (days, gaps string) {
-	if s.factsOnly || s.cuts("hour") {
+	if !d.serves(s) {
 		return "", "[(" + millis(s.from) + ", " + millis(s.to) + ")]"
 	}
 	if s.tiers == nil {
@@ -147,7 +168,7 @@ func (d daily) spansOf(s scope) (days, gaps string) {
 
 // of says which days of the roll-up serve, and the slots that are read from the facts; "" = nothing is read there.
 func (d daily) of(s scope) (days, slots string) {
-	if s.factsOnly || s.cuts("hour") {
+	if !d.serves(s) {
 		return "", s.slots()
 	}
 	if s.tiers == nil {
@@ -167,6 +188,9 @@ func (d daily) of(s scope) (days, slots string) {
 func (s scope) noon() string {
 	return "toDateTime64(toDateTime(day, " + quote(s.zone) + ") + 43200, 3, 'UTC')"
 }
+
+// hourMoment of a roll-up's row by the hour.
+const hourMoment = "toDateTime64(hour, 3, 'UTC')"
 
 // needs are the plain columns that the scope cuts and filters by, of those a source has.
 func (s scope) needs(has []string) []string {

@@ -67,20 +67,22 @@ func (r *Roller) Once(ctx context.Context, now time.Time) (int, error) {
 		done += len(chunk)
 	}
 	zone := r.Zone.String()
-	days, err := r.stale(ctx, byDay, zone, dayOfSlot(zone), now.Add(-15*r.Rest))
-	if err != nil {
-		return done, fmt.Errorf("find stale days: %w", err)
-	}
 	y, m, d := now.In(r.Zone).Date()
 	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400
-	for _, day := range days {
-		if day.bucket >= today {
-			continue // it grows all the time; its minutes and facts are read instead
+	for _, of := range []rollup{byDay, byHour, byResult} {
+		days, err := r.stale(ctx, of, zone, dayOfSlot(zone), now.Add(-15*r.Rest))
+		if err != nil {
+			return done, fmt.Errorf("find stale days: %w", err)
 		}
-		if err := r.make(ctx, byDay, zone, onDay(day.bucket, zone), []bucket{day}); err != nil {
-			return done, err
+		for _, day := range days {
+			if day.bucket >= today {
+				continue // it grows all the time; its minutes and facts are read instead
+			}
+			if err := r.make(ctx, of, zone, onDay(day.bucket, zone), []bucket{day}); err != nil {
+				return done, err
+			}
+			done++
 		}
-		done++
 	}
 	n, err := r.days(ctx, now)
 	return done + n, err
@@ -148,7 +150,7 @@ func (r *Roller) make(ctx context.Context, of rollup, zone, condition string, bu
 
 // Sweep removes rows of versions that are no longer named and that no question can be reading any more.
 func (r *Roller) Sweep(ctx context.Context, before time.Time) error {
-	tables := []struct{ table, bucket string }{{byDay.table, "toInt64(day)"}, {byMinute.table, "toInt64(slot)"}, {accountsFirst.table, "toInt64(day)"}, {"leads_stock", "toInt64(day)"}}
+	tables := []struct{ table, bucket string }{{byDay.table, "toInt64(day)"}, {byHour.table, "toInt64(day)"}, {byResult.table, "toInt64(day)"}, {byMinute.table, "toInt64(slot)"}, {accountsFirst.table, "toInt64(day)"}, {"leads_stock", "toInt64(day)"}}
 	for _, d := range dailies() {
 		tables = append(tables, struct{ table, bucket string }{d.table, "toInt64(day)"})
 	}

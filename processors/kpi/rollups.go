@@ -10,9 +10,12 @@ import (
 // of every zone begin at the beginning of one.
 const slotSeconds = "900"
 
+// sum is a column that adds up an expression over one call.
+type sum struct{ name, of string }
+
 // sums are what a cell of calls adds up, as expressions over one call. A fact is a cell of one call; a row of a roll-up
 // is one of several. So a measure over cells says the same wherever they come from.
-var sums = []struct{ name, of string }{
+var sums = []sum{
 	{"n", "1"},
 	{"connected", connected},
 	{"human", connected + " AND answered_by = 'human'"},
@@ -38,11 +41,16 @@ type rollup struct {
 	table   string
 	lacks   []string // columns it has summed over
 	minutes bool
+	hours   bool     // its days are in rows by hour
+	more    []string // columns of calls it has besides those of cells
+	adds    []sum
 }
 
 var (
-	byDay    = rollup{table: "calls_1d"}
-	byMinute = rollup{table: "calls_1m", lacks: []string{"agent_id", "team_id", "products", "sold"}, minutes: true}
+	byDay    = rollup{table: "calls_1d", adds: sums}
+	byHour   = rollup{table: "calls_1h", hours: true, adds: sums}
+	byMinute = rollup{table: "calls_1m", lacks: []string{"agent_id", "team_id", "products", "sold"}, minutes: true, adds: sums}
+	byResult = rollup{table: "results_1d", lacks: []string{"list_id", "purpose", "sold"}, more: []string{"outcome", "disposition"}, adds: append([]sum{{"n", "1"}}, gaps...)}
 )
 
 // sumOf is a call's share in a sum, as an integer that is never null.
@@ -60,6 +68,9 @@ func (r rollup) fill(zone, condition string, version uint64) string {
 	} else {
 		key("day", dayOf("started_at", zone))
 	}
+	if r.hours {
+		key("hour", hourOf("started_at", zone))
+	}
 	for _, c := range cellColumns {
 		switch {
 		case slices.Contains(r.lacks, c):
@@ -69,11 +80,19 @@ func (r rollup) fill(zone, condition string, version uint64) string {
 			key(c, c)
 		}
 	}
-	for _, x := range sums {
+	for _, c := range r.more {
+		key(c, c)
+	}
+	for _, x := range r.adds {
 		names, values = append(names, x.name), append(values, "sum("+sumOf(x.of)+")")
 	}
 	return "INSERT INTO " + r.table + " (" + strings.Join(names, ", ") + ") SELECT " + strings.Join(values, ", ") + " FROM calls FINAL WHERE " + condition + " GROUP BY " + strings.Join(keys, ", ") +
 		" SETTINGS do_not_merge_across_partitions_select_final = 1, max_partitions_per_insert_block = 0"
+}
+
+// hourOf a moment is the first moment of its hour in the zone.
+func hourOf(at, zone string) string {
+	return "toStartOfHour(toTimeZone(" + at + ", " + quote(zone) + "))"
 }
 
 func dayOf(at, zone string) string { return "toDate(toTimeZone(" + at + ", " + quote(zone) + "))" }
@@ -104,8 +123,8 @@ func (s scope) lastSlot() string {
 func (s scope) slots() string { return "slot >= " + s.firstSlot() + " AND slot <= " + s.lastSlot() }
 
 // wholeDays are the current days of the roll-up that lie in the range from their first moment to their last.
-func (s scope) wholeDays() string {
-	return "SELECT toDate(bucket) AS day, version FROM (" + byDay.current(s.zone, dayOfSlot(s.zone), s.slots()) + ") WHERE day > " + dayOf(s.from+" - toIntervalMillisecond(1)", s.zone) + " AND day < " + dayOf(s.to, s.zone)
+func (s scope) wholeDays(r rollup) string {
+	return "SELECT toDate(bucket) AS day, version FROM (" + r.current(s.zone, dayOfSlot(s.zone), s.slots()) + ") WHERE day > " + dayOf(s.from+" - toIntervalMillisecond(1)", s.zone) + " AND day < " + dayOf(s.to, s.zone)
 }
 
 // wholeSlots are the current slots of the roll-up by minute that lie in the range.
@@ -129,9 +148,6 @@ func (s scope) cells(add []string, products string, conditions ...string) string
 		if slices.ContainsFunc(add, func(a string) bool { return a == c }) {
 			need[c] = true
 		}
-	}
-	can := func(r rollup) bool {
-		return !s.factsOnly && !slices.ContainsFunc(r.lacks, func(c string) bool { return need[c] })
 	}
 	columns := func(moment string, one bool) string {
 		out := []string{moment + " AS moment"}
@@ -158,10 +174,14 @@ func (s scope) cells(add []string, products string, conditions ...string) string
 		return strings.Join(out, ", ")
 	}
 	where := append(s.conditions(products), conditions...)
-	in := s.sources(can(byDay) && !s.cuts("hour"), can(byMinute))
+	days, moment := byDay, s.noon()
+	if s.cuts("hour") {
+		days, moment = byHour, hourMoment
+	}
+	in := s.sources(days, !slices.ContainsFunc(byMinute.lacks, func(c string) bool { return need[c] }))
 	var parts []string
 	if in.days != "" {
-		parts = append(parts, "SELECT "+columns("toDateTime64(toDateTime(day, "+quote(s.zone)+") + 43200, 3, 'UTC')", false)+" FROM calls_1d"+s.unfold(products)+" WHERE "+and(append([]string{in.days}, where...)...))
+		parts = append(parts, "SELECT "+columns(moment, false)+" FROM "+days.table+s.unfold(products)+" WHERE "+and(append([]string{in.days}, where...)...))
 	}
 	if in.minutes != "" {
 		parts = append(parts, "SELECT "+columns("toDateTime64(minute, 3, 'UTC')", false)+" FROM calls_1m WHERE "+and(append([]string{in.minutes}, where...)...))
@@ -178,43 +198,36 @@ func (s scope) cells(add []string, products string, conditions ...string) string
 // sources are conditions on the tables of the tiers; "" = nothing is read there.
 type sources struct{ days, minutes, facts string }
 
-// sources chooses the tiers: as they were found to be beforehand, else the statement chooses for itself.
-func (s scope) sources(days, minutes bool) (in sources) {
-	if t := s.tiers; t != nil {
-		slots, facts := t.slots, t.facts
-		switch {
-		case days && !minutes:
-			facts = t.bare
-		case !days && minutes:
-			slots, facts = t.hourSlots, t.hourFacts
-		case !days:
-			facts = t.hourAll
+// sources chooses the tiers: as they were found to be beforehand, else the statement chooses for itself. r is the roll-up
+// whose days serve; minutes tells whether the one by minute may.
+func (s scope) sources(r rollup, minutes bool) (in sources) {
+	if s.factsOnly {
+		return sources{facts: s.slots()}
+	}
+	if s.tiers != nil {
+		t := s.tiers.calls[r.table]
+		facts := t.bare
+		if minutes {
+			facts = t.facts
 		}
-		if days && len(t.days) > 0 {
+		if len(t.days) > 0 {
 			in.days = "(day, version) IN (" + strings.Join(t.days, ", ") + ")"
 		}
-		if minutes && len(slots) > 0 {
-			in.minutes = "(slot, version) IN (" + strings.Join(slots, ", ") + ")"
+		if minutes && len(t.slots) > 0 {
+			in.minutes = "(slot, version) IN (" + strings.Join(t.slots, ", ") + ")"
 		}
 		if len(facts) > 0 {
 			in.facts = condition(facts)
 		}
 		return in
 	}
-	var covered []string
-	if days {
-		in.days = "(day, version) IN (" + s.wholeDays() + ")"
-		covered = append(covered, dayOfSlot(s.zone)+" NOT IN (SELECT day FROM ("+s.wholeDays()+"))")
-	}
+	in.days = "(day, version) IN (" + s.wholeDays(r) + ")"
+	covered := []string{dayOfSlot(s.zone) + " NOT IN (SELECT day FROM (" + s.wholeDays(r) + "))"}
 	if minutes {
 		in.minutes = "(slot, version) IN (SELECT slot, version FROM (" + s.wholeSlots() + ") WHERE " + and(covered...) + ")"
 		covered = append(covered, "slot NOT IN (SELECT slot FROM ("+s.wholeSlots()+"))")
 	}
-	if len(covered) > 0 {
-		in.facts = "slot IN (SELECT DISTINCT slot FROM touched WHERE facts = 'calls' AND " + and(append([]string{s.slots()}, covered...)...) + ")"
-	} else {
-		in.facts = s.slots()
-	}
+	in.facts = "slot IN (SELECT DISTINCT slot FROM touched WHERE facts = 'calls' AND " + and(append([]string{s.slots()}, covered...)...) + ")"
 	return in
 }
 

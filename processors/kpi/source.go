@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 var (
@@ -47,8 +48,9 @@ type scope struct {
 	zone          string
 	by            []string
 	where         []Filter
-	timeAxis      bool // buckets as DateTime for a chart, not as keys for a table
-	factsOnly     bool // without the roll-ups
+	also          string // a further condition on plain columns, in SQL
+	timeAxis      bool   // buckets as DateTime for a chart, not as keys for a table
+	factsOnly     bool   // without the roll-ups
 	tiers         *tiers
 }
 
@@ -140,6 +142,9 @@ func literals(values []string) string {
 // for any product of the event.
 func (s scope) conditions(products string, leaveOut ...string) []string {
 	var out []string
+	if s.also != "" {
+		out = append(out, s.also)
+	}
 	for _, f := range s.where {
 		switch {
 		case slices.Contains(leaveOut, f.Dim):
@@ -224,48 +229,71 @@ func (s scope) orders(add []string) string {
 	return "(SELECT *, " + here + " AS ordered_here FROM " + s.cells(add, all, "direction = 'outbound'") + ")"
 }
 
-// permits are rows with a moment, permitted and denied: days from permits_1d, what it does not cover from the facts.
+// permits are rows with a moment, permitted and denied: days from the roll-up by day, or by hour, what it does not cover from
+// the facts.
 func (s scope) permits() string {
 	cols := s.needs([]string{"campaign_id", "partner_id", "purpose"})
 	if s.cuts("product") {
 		cols = append(cols, "product")
 	}
 	list := strings.Join(append(cols, ""), ", ")
-	days, slots := permitsByDay.of(s)
-	slots = strings.ReplaceAll(slots, "slot", "toInt64(intDiv(toUnixTimestamp(at), "+slotSeconds+"))")
-	if s.tiers == nil && slots != "" && !s.factsOnly && !s.cuts("hour") {
-		slots = "toUInt32(intDiv(toUnixTimestamp(at), " + slotSeconds + ")) IN (SELECT DISTINCT slot FROM touched WHERE facts = 'permits' AND " + s.slots() + " AND " + dayOfSlot(s.zone) + " NOT IN (SELECT day FROM (" + permitsByDay.whole(s) + ")))"
+	d, moment := permitsByDay, s.noon()
+	if s.cuts("hour") {
+		d, moment = permitsByHour, hourMoment
 	}
+	days, slots := d.of(s)
 	var parts []string
 	if days != "" {
-		parts = append(parts, "SELECT "+s.noon()+" AS moment, "+list+"permitted, denied FROM permits_1d"+s.unfold("products")+" WHERE "+and(append(s.conditions("products"), days)...))
+		parts = append(parts, "SELECT "+moment+" AS moment, "+list+"permitted, denied FROM "+d.table+s.unfold("products")+" WHERE "+and(append(s.conditions("products"), days)...))
 	}
 	if slots != "" || len(parts) == 0 {
 		parts = append(parts, "SELECT at AS moment, "+list+"toUInt64(decision = 'permit') AS permitted, toUInt64(decision = 'deny') AS denied FROM permits FINAL"+s.unfold("products")+" WHERE "+
-			and(append(s.conditions("products"), within("at", s), slots)...)+" SETTINGS do_not_merge_across_partitions_select_final = 1")
+			and(append(s.conditions("products"), s.slots(), within("at", s), slots)...)+" SETTINGS do_not_merge_across_partitions_select_final = 1")
 	}
 	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
 }
 
 // leads are the current versions of the lists as of the end of the interval: rows with how many accounts, and how many of
-// them useless.
+// them useless. They come from leads_stock where that holds as of then.
 func (s scope) leads() string {
-	if s.tiers != nil && s.tiers.stock != "" {
+	switch {
+	case s.factsOnly:
+		return s.leadsByOne("")
+	case s.tiers != nil && s.tiers.stock != "":
 		return "leads_stock WHERE " + and(append(s.conditions(""), "(day, version) = "+s.tiers.stock)...)
+	case s.tiers != nil:
+		return s.leadsByOne("")
 	}
-	useless := "SELECT lead_id FROM calls FINAL WHERE direction = 'outbound' AND started_at < " + s.to + " AND lead_id != '' AND " + uselessCall
-	if s.tiers != nil {
-		t := s.tiers.daily[uselessByDay.table]
-		if len(t.days) > 0 {
-			byDay := "SELECT lead_id FROM useless_1d WHERE (day, version) IN (" + strings.Join(t.days, ", ") + ")"
-			if len(t.bare) > 0 {
-				byDay += " UNION ALL " + useless + " AND " + condition(t.bare)
-			}
-			useless = byDay
+	stock := s.stock()
+	return "(SELECT campaign_id, list_id, accounts, useless FROM leads_stock WHERE " + and(append(s.conditions(""), "(day, version) IN ("+stock+")")...) +
+		"\nUNION ALL\nSELECT campaign_id, list_id, accounts, useless FROM " + s.leadsByOne("(SELECT count() FROM ("+stock+")) = 0") + ")"
+}
+
+// stock is the current leads_stock that holds as of the range's end, for statements that choose for themselves: no row or
+// one, with day and version.
+func (s scope) stock() string {
+	before := "FROM touched WHERE facts IN ('calls', 'leads') AND slot * " + slotSeconds + "000 < " + millis(s.to)
+	return "SELECT toDate(bucket) AS day, last.2 AS version FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = 'leads_stock' AND zone = " + quote(s.zone) + " GROUP BY bucket) WHERE last.1 = (SELECT sum(n) " + before +
+		") AND " + dayStart("day", s.zone) + " <= " + s.to + " AND toUnixTimestamp(toDateTime(day, " + quote(s.zone) + ")) > (SELECT max(slot) " + before + ") * " + slotSeconds + " LIMIT 1"
+}
+
+// leadsByOne looks at each lead and at the calls that made it useless; ok is a condition on it all.
+func (s scope) leadsByOne(ok string) string {
+	useless := "SELECT lead_id FROM calls FINAL WHERE " + and("direction = 'outbound'", "started_at < "+s.to, "lead_id != ''", uselessCall, ok)
+	if !s.factsOnly {
+		all := s
+		all.from = instant(time.Unix(0, 0))
+		days, slots := uselessByDay.of(all)
+		if days != "" && slots == "" {
+			slots = "0"
+		}
+		useless = and(useless, slots)
+		if days != "" {
+			useless = "SELECT lead_id FROM useless_1d WHERE " + and(days, ok) + " UNION ALL " + useless
 		}
 	}
 	return "(SELECT campaign_id, list_id, toUInt64(1) AS accounts, toUInt64(useless_word != '' OR lead_id IN (" + useless + ")) AS useless FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
-		"argMax(useless, (leads.at, arrival)) AS useless_word FROM leads FINAL WHERE at < " + s.to + " GROUP BY lead_id)) WHERE " + and(s.conditions("")...)
+		"argMax(useless, (leads.at, arrival)) AS useless_word FROM leads FINAL WHERE " + and("at < "+s.to, ok) + " GROUP BY lead_id)) WHERE " + and(s.conditions("")...)
 }
 
 // complaints are one row each, as attributed last; they stand where they were first opened.

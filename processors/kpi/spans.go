@@ -15,6 +15,11 @@ func (s scope) sliced(rows string) string {
 	if !s.bucketed() {
 		return "(SELECT *, end_ms - begin_ms AS ms, fromUnixTimestamp64Milli(begin_ms, 'UTC') AS slice FROM (" + rows + ") WHERE end_ms > begin_ms)"
 	}
+	return slicedAt(rows)
+}
+
+// slicedAt cuts them at quarters of an hour.
+func slicedAt(rows string) string {
 	return "(SELECT *, least(end_ms, (q + 1) * " + quarter + ") - greatest(begin_ms, q * " + quarter + ") AS ms, fromUnixTimestamp64Milli(toInt64(q * " + quarter + "), 'UTC') AS slice FROM (" + rows +
 		") ARRAY JOIN range(toInt64(intDiv(begin_ms, " + quarter + ")), toInt64(intDiv(end_ms - 1, " + quarter + ") + 1)) AS q WHERE end_ms > begin_ms)"
 }
@@ -38,13 +43,17 @@ func (s scope) timed(columns, gaps string, conditions ...string) string {
 		and(append(conditions, s.near(), millis("start_at")+" < gap.2", millis("end_at")+" > gap.1")...)
 }
 
-// states are rows of an agent's time in a state: days from states_1d, what it does not cover from the facts.
+// states are rows of an agent's time in a state: days from the roll-up by day, or by hour, what it does not cover from the facts.
 func (s scope) states() string {
 	const columns = "agent_id, team_id, partner_id, campaign_id, "
-	days, gaps := statesByDay.spansOf(s)
+	d, slice := statesByDay, s.noon()
+	if s.cuts("hour") {
+		d, slice = statesByHour, hourMoment
+	}
+	days, gaps := d.spansOf(s)
 	var parts []string
 	if days != "" {
-		parts = append(parts, "SELECT "+columns+"toString(state) AS state, ms, "+s.noon()+" AS slice FROM states_1d WHERE "+and(append(s.conditions(""), days)...))
+		parts = append(parts, "SELECT "+columns+"toString(state) AS state, ms, "+slice+" AS slice FROM "+d.table+" WHERE "+and(append(s.conditions(""), days)...))
 	}
 	if gaps != "" || len(parts) == 0 {
 		if gaps == "" {

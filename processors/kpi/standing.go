@@ -227,9 +227,12 @@ func tiersOf(ctx context.Context, conn driver.Conn, sources []string, from, to t
 			slots = append(slots, slotState{slot, n, st.rolled["calls_1m"][slot]})
 		}
 	}
-	t := choose(slots, st.rolled[byDay.table], from, to, zone)
-	t.daily = map[string]dailyTier{}
-	for _, d := range []daily{accountsByDay, statesByDay, presenceByDay, permitsByDay} {
+	slices.SortFunc(slots, func(a, b slotState) int { return int(a.slot - b.slot) })
+	t := &tiers{calls: map[string]callTier{}, daily: map[string]dailyTier{}}
+	for _, r := range []rollup{byDay, byHour} {
+		t.calls[r.table] = choose(slots, st.rolled[r.table], from, to, zone)
+	}
+	for _, d := range []daily{accountsByDay, statesByDay, statesByHour, presenceByDay, permitsByDay, permitsByHour} {
 		t.daily[d.table] = d.serve(st, from, to)
 	}
 	t.daily[uselessByDay.table] = dailyTier{}

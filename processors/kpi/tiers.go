@@ -20,17 +20,18 @@ type slotState struct {
 // tiers say which moments of a range are read from where. It is the same choice that the statement of a panel makes for
 // itself, made beforehand: what is empty is not asked for.
 type tiers struct {
-	days  []string // (date number, version) of calls_1d
-	slots []string // (slot, version) of calls_1m, of days not in days
-	// facts are the slots read from the facts where minutes may serve, bare where they may not, all without any roll-up
-	// by day.
-	facts, bare        []span
-	hourSlots          []string // as slots, where days may not serve
-	hourFacts, hourAll []span
-
+	calls map[string]callTier  // by table of the days
 	daily map[string]dailyTier // by table
 	first *firstTier           // nil where it does not answer
 	stock string               // (day, version) of leads_stock that holds as of the range's end; "" = none
+}
+
+// callTier is which moments of a range are read from a roll-up of calls by whole days, and from where the others.
+type callTier struct {
+	days  []string // (date number, version)
+	slots []string // (slot, version) of calls_1m, of days not in days
+	// facts are the slots read from the facts where minutes may serve, bare where they may not.
+	facts, bare []span
 }
 
 // dailyTier is which days of a roll-up by day serve a range, and what is read from the facts.
@@ -52,40 +53,31 @@ type span struct{ from, to int64 }
 
 const slotMS = 900_000
 
-// choose works out the tiers of [from, to): a day or a slot serves if it lies in the range whole and nothing was touched
-// since it was made.
-func choose(slots []slotState, days map[int64]made, from, to time.Time, zone *time.Location) *tiers {
+// choose works out where the calls of [from, to) are read: a day or a slot serves if it lies in the range whole and nothing
+// was touched since it was made.
+func choose(slots []slotState, days map[int64]made, from, to time.Time, zone *time.Location) callTier {
 	date := func(t time.Time) int64 { return dateNumber(t, zone) }
 	touched := map[int64]uint64{}
 	for _, s := range slots {
 		touched[date(time.UnixMilli(s.slot*slotMS))] += s.touched
 	}
 	before, after := date(from.Add(-time.Millisecond)), date(to)
-	t := &tiers{}
+	var t callTier
 	whole := map[int64]bool{}
 	for day, n := range touched {
 		if m := days[day]; day > before && day < after && m.at == n && m.version > 0 {
 			whole[day] = true
-			t.days = append(t.days, fmt.Sprintf("(toDate(%d), %d)", day, m.version))
+			t.days = append(t.days, keyOf(day, m))
 		}
 	}
 	slices.Sort(t.days)
-	slices.SortFunc(slots, func(a, b slotState) int { return int(a.slot - b.slot) })
 	for _, s := range slots {
-		current := s.slot*slotMS >= from.UnixMilli() && (s.slot+1)*slotMS <= to.UnixMilli() && s.minutes.at == s.touched && s.minutes.version > 0
-		key := fmt.Sprintf("(%d, %d)", s.slot, s.minutes.version)
-		add(&t.hourAll, s.slot)
-		if current {
-			t.hourSlots = append(t.hourSlots, key)
-		} else {
-			add(&t.hourFacts, s.slot)
-		}
 		if whole[date(time.UnixMilli(s.slot*slotMS))] {
 			continue
 		}
 		add(&t.bare, s.slot)
-		if current {
-			t.slots = append(t.slots, key)
+		if s.slot*slotMS >= from.UnixMilli() && (s.slot+1)*slotMS <= to.UnixMilli() && s.minutes.at == s.touched && s.minutes.version > 0 {
+			t.slots = append(t.slots, fmt.Sprintf("(%d, %d)", s.slot, s.minutes.version))
 		} else {
 			add(&t.facts, s.slot)
 		}

@@ -157,6 +157,13 @@ func forward(t *testing.T, o Options, all []migration, want string) {
 			t.Fatal(err)
 		}
 	}
+	// A permit and a denial for each of two customers, each told twice.
+	for range 2 {
+		if err := c.Exec(t.Context(), `INSERT INTO permits (request_id, decision, customer_id, at, products, denied_by)
+			SELECT concat('r', toString(number)), if(number % 2 = 0, 'permit', 'deny'), concat('C', toString(number % 2)), toDateTime64('2026-01-31 23:59:00', 3, 'UTC') + number * 40, ['a'], if(number % 2 = 0, [], ['CAP-01']) FROM numbers(400)`); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cut := errors.New("cut off")
 	for fails := 0; ; fails++ {
 		n := 0
@@ -176,6 +183,12 @@ func forward(t *testing.T, o Options, all []migration, want string) {
 	}
 	if n, sum := count(t, c, "count() FROM calls_current"), count(t, c, "sum(prepared_ms) FROM calls_current"); n != 4000 || sum != 2*4000*3999/2 {
 		t.Errorf("%d calls with the sum %d, want 4000 and %d", n, sum, 2*4000*3999/2)
+	}
+	if n, denied := count(t, c, "count() FROM permits_current"), count(t, c, "countIf(decision = 'deny' AND denied_by = ['CAP-01'] AND slot = intDiv(toUnixTimestamp(at), 900)) FROM permits_current INNER JOIN (SELECT request_id, slot FROM permits FINAL) AS p USING request_id"); n != 400 || denied != 200 {
+		t.Errorf("%d permits, %d of them denied, want 400 and 200", n, denied)
+	}
+	if n, slots := count(t, c, "countIf(n > 0) FROM (SELECT slot, sum(n) AS n FROM touched WHERE facts = 'permits' GROUP BY slot)"), count(t, c, "uniqExact(slot) FROM permits"); n != slots {
+		t.Errorf("%d slots of permits are known to be touched, want %d", n, slots)
 	}
 	openDB(t, o)
 	if got := shapeOf(t, c); got != want {

@@ -97,7 +97,7 @@ func TestRollupsEqualFacts(t *testing.T) {
 		if round%2 == 0 {
 			roll(t, conn, zone, begin.AddDate(1, 0, round), 1)
 		}
-		for _, by := range [][]string{nil, {"campaign", "day"}, {"agent"}, {"product"}, {"hour"}, {"list", "week"}} {
+		for _, by := range [][]string{nil, {"campaign", "day"}, {"agent"}, {"product"}, {"hour"}, {"agent", "hour"}, {"list", "week"}} {
 			q := kpi.Query{Metrics: callMetrics(), From: begin.Add(time.Duration(r.IntN(20)) * time.Hour), To: begin.Add(97*time.Hour - time.Duration(r.IntN(30_000_000))*time.Millisecond), By: by, Zone: zone}
 			if round%3 == 1 {
 				q.Where = []kpi.Filter{{Dim: "campaign", Values: []string{"c1", "c9"}}, {Dim: "product", Values: []string{"x", ""}}}
@@ -113,6 +113,10 @@ func TestRollupsEqualFacts(t *testing.T) {
 			}
 			for i := range facts {
 				same(t, fmt.Sprintf("round %d, %s by %v", round, facts[i].Metric, by), rolled[i].Rows, facts[i].Rows)
+			}
+			if len(by) == 1 && by[0] == "hour" {
+				q.Facts = false
+				sameAsFacts(t, conn, fmt.Sprintf("round %d", round), q, true)
 			}
 		}
 	}
