@@ -18,14 +18,18 @@ const (
 	generatedEnd = "2026-11-26 00:00:00"
 )
 
-// generate writes days of calls straight into ClickHouse: of the calls before generatedEnd those that are not there, which
-// are whole days, from the last backwards.
-func generate(ctx context.Context, conn driver.Conn, there, calls int, progress func(done int)) error {
-	for done := there; done < calls; done += dayCalls {
-		n := min(dayCalls, calls-done)
-		ago := done / dayCalls
-		if err := conn.Exec(ctx, callsSQL(ago, n)); err != nil {
-			return fmt.Errorf("generate the day %d before the last: %w", ago, err)
+// generate writes days of calls straight into ClickHouse, from the last backwards, as far as they are not there whole.
+func generate(ctx context.Context, conn driver.Conn, calls int, progress func(done int)) error {
+	whole, err := daysWith(ctx, conn, "calls", "started_at", dayCalls)
+	if err != nil {
+		return err
+	}
+	for done := 0; done < calls; done += dayCalls {
+		n, ago := min(dayCalls, calls-done), done/dayCalls
+		if !whole[ago] {
+			if err := conn.Exec(ctx, callsSQL(ago, n)); err != nil {
+				return fmt.Errorf("generate the day %d before the last: %w", ago, err)
+			}
 		}
 		progress(done + n)
 	}

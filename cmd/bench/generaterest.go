@@ -15,27 +15,38 @@ const (
 	rounds     = 135
 )
 
-// generateRest writes it, for the days that generate has written: leads for all of them, the rest for the last `days`.
-func generateRest(ctx context.Context, conn driver.Conn, there, calls, days int, progress func(string)) error {
+// generateRest writes what is not there of it: leads for all calls, the rest for the last `days`. A day is whole that has
+// reviews, which are written last.
+func generateRest(ctx context.Context, conn driver.Conn, calls, days int, progress func(string)) error {
 	const last = 1000 // as in callsSQL: the last day's number
-	first := func(calls int) int { return last - (calls+dayCalls-1)/dayCalls + 1 }
-	newest := last / 10
-	if there > 0 {
-		newest = first(there)/10 - 1
+	first := last - (calls+dayCalls-1)/dayCalls + 1
+	leads, err := daysWith(ctx, conn, "leads", "at + toIntervalHour(2)", blockLeads)
+	if err != nil {
+		return err
 	}
-	for block := newest; block >= first(calls)/10; block-- {
+	for block := last / 10; block >= first/10; block-- {
+		if leads[last-block*10] {
+			continue
+		}
 		if err := conn.Exec(ctx, leadsSQL(block)); err != nil {
 			return fmt.Errorf("generate the leads of block %d: %w", block, err)
 		}
+		progress(fmt.Sprintf("leads of block %d", block))
 	}
-	progress("leads")
-	for ago := last - first(there) + 1; ago < min(days, last-first(calls)+1); ago++ {
+	reviewed, err := daysWith(ctx, conn, "qa_reviews", "call_started_at", 1)
+	if err != nil {
+		return err
+	}
+	for ago := 0; ago < min(days, last-first+1); ago++ {
+		if reviewed[ago] {
+			continue
+		}
 		for _, q := range restSQL(ago) {
 			if err := conn.Exec(ctx, q); err != nil {
 				return fmt.Errorf("generate what belongs to the calls of the day %d before the last: %w", ago, err)
 			}
 		}
-		progress(fmt.Sprintf("the day %d before the last", ago))
+		progress(fmt.Sprintf("what belongs to the calls of the day %d before the last", ago))
 	}
 	return nil
 }
