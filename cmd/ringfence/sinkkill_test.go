@@ -24,6 +24,7 @@ import (
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/embedded"
 	"github.com/ringfence/ringfence/internal/kafka"
+	"github.com/ringfence/ringfence/processors/kpi/recompute"
 	"github.com/ringfence/ringfence/sinks/clickhouse"
 )
 
@@ -117,6 +118,20 @@ func (l *load) exact(conn driver.Conn) {
 		l.t.Errorf("%d rows in the dead letter, error %v", dead, err)
 	}
 	l.t.Logf("%d rows, each once; %d stood twice before they were merged", count, raw-count)
+}
+
+// verified has the figures worked out from the log and compared with what ClickHouse says.
+func (l *load) verified(url string) {
+	l.t.Helper()
+	from, to := time.UnixMilli(loadBegins), time.UnixMilli(loadBegins+int64(l.rows)*250)
+	var r recompute.Report
+	if err := json.Unmarshal([]byte(ask(l.t, 0, "kpi", "verify", "--from", from.UTC().Format(time.RFC3339), "--to", to.UTC().Format(time.RFC3339), "--format", "json", "--url", url)), &r); err != nil {
+		l.t.Fatal(err)
+	}
+	if !r.OK || r.Figures < 50 || len(r.Notes) > 0 {
+		l.t.Errorf("%d figures, %d differences: %v %v", r.Figures, r.Found, r.Differences, r.Notes)
+	}
+	l.t.Logf("kpi verify: %d figures, %d differences", r.Figures, r.Found)
 }
 
 // connect connects to whatever address ClickHouse has at the moment: an engine that is started again may get another port.
@@ -225,7 +240,7 @@ func TestSinkKilled(t *testing.T) {
 	l := newLoad(t, broker.Addrs(), 4, 1, *sinkRows)
 	dir := t.TempDir()
 	args := []string{"--set", "roles=[sink,api]", "--set", "kafka.brokers=[" + strings.Join(broker.Addrs(), ",") + "]", "--set", "kafka.replication=1", "--set", "kafka.partitions=4"}
-	p, _ := up(t, dir, args...)
+	p, url := up(t, dir, args...)
 	conn := connect(t, func() (string, error) {
 		var ports []int
 		b, err := os.ReadFile(filepath.Join(dir, "clickhouse", "ports.json"))
@@ -244,7 +259,7 @@ func TestSinkKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-p.done
-			p, _ = up(t, dir, args...)
+			p, url = up(t, dir, args...)
 			return
 		}
 		b, err := os.ReadFile(filepath.Join(dir, "clickhouse", "child.pid"))
@@ -260,6 +275,7 @@ func TestSinkKilled(t *testing.T) {
 		}
 	})
 	t.Logf("%d rows and %d kills in %v", l.rows, *sinkKills, time.Since(began).Round(time.Second))
+	l.verified(url)
 }
 
 // TestApacheSinkKilled: two sinks share the partitions of three Apache Kafka brokers; the sinks, the engine and the
@@ -276,9 +292,9 @@ func TestApacheSinkKilled(t *testing.T) {
 	dirs := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
 	args := []string{"--set", "roles=[sink,api]", "--set", "kafka.brokers=[" + strings.Join(a.addrs, ",") + "]", "--set", "clickhouse.addr=[" + e.Addr() + "]", "--set", "clickhouse.http_addr=" + e.HTTPAddr(),
 		"--set", "ingest.number_key_file=" + filepath.Join(dir, "number.key"), "--set", "kafka.partitions=6"}
-	processes := make([]*process, 2)
+	processes, urls := make([]*process, 2), make([]string, 2)
 	for i := range processes {
-		processes[i], _ = up(t, dirs[i], args...)
+		processes[i], urls[i] = up(t, dirs[i], args...)
 	}
 	began := time.Now()
 	killWhileLoading(t, l, connect(t, func() (string, error) { return e.Addr(), nil }), *sinkKills, func(i int) {
@@ -289,7 +305,7 @@ func TestApacheSinkKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-processes[n].done
-			processes[n], _ = up(t, dirs[n], args...)
+			processes[n], urls[n] = up(t, dirs[n], args...)
 		case 1:
 			if err := e.Kill(); err != nil {
 				t.Fatal(err)
@@ -302,4 +318,5 @@ func TestApacheSinkKilled(t *testing.T) {
 		}
 	})
 	t.Logf("%d rows and %d kills in %v", l.rows, *sinkKills, time.Since(began).Round(time.Second))
+	l.verified(urls[0])
 }
