@@ -84,7 +84,7 @@ var expect = map[string]func(o *oracle, c cells){
 		seen := map[string]bool{}
 		for i := range o.f.calls {
 			if x := &o.f.calls[i]; x.direction == "outbound" && o.in(x.started) {
-				for _, k := range o.keys(x.dim, x.products, x.started) {
+				for _, k := range o.rows(i) {
 					c.add(k, 0, one(x.agent != "" && !seen[k+"/"+x.agent]))
 					seen[k+"/"+x.agent] = true
 				}

@@ -16,6 +16,27 @@ type oracle struct {
 	zone     *time.Location
 	by       []string
 	where    map[string][]string
+	known    [][]string // by call: its keys, when they are remembered
+}
+
+// remember works out once which rows each call stands in, for several metrics of one cut.
+func (o *oracle) remember() {
+	known := make([][]string, len(o.f.calls))
+	for i := range o.f.calls {
+		if o.in(o.f.calls[i].started) {
+			known[i] = o.rows(i)
+		}
+	}
+	o.known = known
+}
+
+// rows of call i.
+func (o *oracle) rows(i int) []string {
+	if o.known != nil {
+		return o.known[i]
+	}
+	x := &o.f.calls[i]
+	return o.keys(x.dim, x.products, x.started)
 }
 
 // cells: row key -> sum of numerator and denominator.
@@ -122,7 +143,7 @@ func (o *oracle) calls(c cells, half int, both bool, value func(*call) float64) 
 		if !both && x.direction != "outbound" || !o.in(x.started) {
 			continue
 		}
-		for _, k := range o.keys(x.dim, x.products, x.started) {
+		for _, k := range o.rows(i) {
 			c.add(k, half, value(x))
 		}
 	}
@@ -168,7 +189,7 @@ func (o *oracle) accounts(c cells, half int, value func(account) float64) {
 		if x.lead == "" {
 			id = "customer " + x.customer + " in " + x.campaign
 		}
-		for _, k := range o.keys(x.dim, x.products, x.started) {
+		for _, k := range o.rows(i) {
 			if rows[k] == nil {
 				rows[k] = map[string]account{}
 			}
@@ -214,7 +235,7 @@ func (o *oracle) reachedLeads(c cells, half int) {
 		if x.direction != "outbound" || !o.in(x.started) || !known[x.lead] {
 			continue
 		}
-		for _, k := range o.keys(x.dim, x.products, x.started) {
+		for _, k := range o.rows(i) {
 			v := 0.0
 			if x.reached != nil && *x.reached && !seen[k+"/"+x.lead] {
 				seen[k+"/"+x.lead] = true

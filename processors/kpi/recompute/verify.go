@@ -129,6 +129,7 @@ func (v *Verifier) look(ctx context.Context, metrics []kpi.Metric, from, to time
 		if by != "" {
 			q.By, o.by = []string{by}, []string{by}
 		}
+		o.remember()
 		answers, err := kpi.Ask(ctx, v.Conn, q)
 		if err != nil {
 			return nil, nil, 0, err

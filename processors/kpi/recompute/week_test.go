@@ -68,16 +68,17 @@ func TestWeek(t *testing.T) {
 	f.spoiledBefore("", to)        // learnt once, before several ask
 	calculate := func(by string, metrics []string) {
 		results := make([]cells, len(metrics))
+		cut := oracle{f: f, from: from, to: to, now: now, zone: zone, where: map[string][]string{}}
+		if by != "" {
+			cut.by = []string{by}
+		}
+		cut.remember()
 		var g errgroup.Group
 		g.SetLimit(runtime.GOMAXPROCS(0))
 		for i, name := range metrics {
 			g.Go(func() error {
-				o := &oracle{f: f, from: from, to: to, now: now, zone: zone, where: map[string][]string{}}
-				if by != "" {
-					o.by = []string{by}
-				}
-				want := cells{}
-				expect[name](o, want)
+				o, want := cut, cells{}
+				expect[name](&o, want)
 				if by == "" && len(want) == 0 {
 					want.add("", 0, 0)
 				}
