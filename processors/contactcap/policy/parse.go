@@ -89,14 +89,12 @@ type draftedRule struct {
 }
 
 func draft(where string, src []byte, chain []string) (*drafted, error) {
-	if slices.Contains(chain, where) {
-		return nil, fmt.Errorf("%s: extends itself: %s", where, strings.Join(append(chain, where), " -> "))
-	}
+	r := &reader{where: where}
 	file, err := parser.ParseBytes(src, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", where, err)
+		return nil, r.syntax(err)
 	}
-	r := &reader{where: where}
+	chain = append(chain, where)
 	var body ast.Node
 	for _, doc := range file.Docs {
 		if doc.Body != nil && doc.Body.Type() != ast.CommentType {
@@ -121,10 +119,13 @@ func draft(where string, src []byte, chain []string) (*drafted, error) {
 	}
 	if n := m.take("extends"); n != nil {
 		base, at, err := open(r.text(n), filepath.Dir(where))
-		if err != nil {
+		switch {
+		case err != nil:
 			r.fail(n, err.Error())
-		} else {
-			b, err := draft(at, base, append(chain, where))
+		case slices.Contains(chain, at):
+			r.fail(n, "extends itself: "+strings.Join(append(chain, at), " -> "))
+		default:
+			b, err := draft(at, base, chain)
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -31,6 +33,11 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		{"hours", "policy: x\nrules:\n  - {id: A, hours: [{days: [mon], from: \"22:00\", to: \"06:00\"}]}\n", "may not cross midnight"},
 		{"purpose", "policy: x\nrules:\n  - {id: A, when: {purpose: sale}, list: a}\n", `did you mean "sales"?`},
 		{"zone", "policy: x\ntime_zone: Mars\n", "is not a time zone"},
+		{"no YAML", "policy: x\nrules:\n  - id: A\n    limit: 3\n   count: call\n", "p.yaml:5:4: value is not allowed in this context"},
+		{"a tab", "policy: x\nrules:\n\t- id: A\n", "p.yaml:3:1: found character"},
+		{"an open quote", "policy: \"x\nrules: []\n", "p.yaml:1:9: could not find end character"},
+		{"a key twice", "policy: x\npolicy: y\n", `p.yaml:2:1: mapping key "policy" already defined`},
+		{"an open brace", "policy: x\nrules:\n  - {id: A, list: x\n", "p.yaml:3:5: could not find flow mapping end"},
 		{"extends nothing", "policy: x\nextends: nowhere\n", "neither a preset"},
 		{"event", "policy: x\nrules:\n  - {id: A, limit: 1, count: sneeze, in: {calendar: day}}\n", "cannot be counted"},
 	} {
@@ -38,6 +45,20 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// A policy that extends itself, be it by way of another, is told where it says so.
+func TestAPolicyThatExtendsItself(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
+	for f, src := range map[string]string{a: "policy: a\nextends: b\n", b: "policy: b\nversion: 2\nextends: a\n"} {
+		if err := os.WriteFile(f, []byte(src), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Load(a); err == nil || !strings.Contains(err.Error(), b+":3:10: extends itself: "+a+" -> "+b+" -> "+a) {
+		t.Errorf("%v", err)
 	}
 }
 

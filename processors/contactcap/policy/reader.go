@@ -1,11 +1,13 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/ringfence/ringfence/internal/nearest"
@@ -28,6 +30,19 @@ func (r *reader) at(n ast.Node, what string) error {
 		}
 	}
 	return fmt.Errorf("%s:%d:%d: %s", r.where, line, col, what)
+}
+
+// syntax gives what the parser says in the form of all other errors: file, line, column.
+func (r *reader) syntax(err error) error {
+	var bad yaml.Error
+	if !errors.As(err, &bad) {
+		return fmt.Errorf("%s:1:1: %w", r.where, err)
+	}
+	line, col := 1, 1
+	if t := bad.GetToken(); t != nil && t.Position != nil {
+		line, col = t.Position.Line, t.Position.Column
+	}
+	return fmt.Errorf("%s:%d:%d: %s", r.where, line, col, bad.GetMessage())
 }
 
 func (r *reader) fail(n ast.Node, what string) { r.errs = append(r.errs, r.at(n, what)) }
