@@ -265,7 +265,9 @@ func problem(resp *http.Response, body []byte) *Error {
 			e.Detail += ": " + p.Detail
 		}
 		for _, x := range p.Errors {
-			e.Detail += "; " + x.Pointer + " " + x.Detail
+			if !strings.Contains(e.Detail, x.Detail) {
+				e.Detail += "; " + x.Pointer + " " + x.Detail
+			}
 		}
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {

@@ -49,5 +49,11 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(b, '\n'))
 }
 
+// ProblemAt answers an RFC 9457 problem with the one field or parameter that is wrong.
+func ProblemAt(w http.ResponseWriter, status int, title, pointer, detail string) {
+	p := decode.Problem{Pointer: pointer, Detail: detail}
+	fail(w, status, title, decode.Problems{p}.Error(), p)
+}
+
 // Problem answers an RFC 9457 problem, for the handlers that others mount.
 func Problem(w http.ResponseWriter, status int, title, detail string) { fail(w, status, title, detail) }

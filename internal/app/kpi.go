@@ -47,7 +47,11 @@ func (a *App) kpiQuery(w http.ResponseWriter, r *http.Request) {
 func kpiProblem(w http.ResponseWriter, err error) {
 	var wrong *kpi.Error
 	if errors.As(err, &wrong) {
-		httpapi.Problem(w, http.StatusUnprocessableEntity, "The question cannot be answered as asked", err.Error())
+		status := http.StatusUnprocessableEntity
+		if wrong.Form {
+			status = http.StatusBadRequest
+		}
+		httpapi.ProblemAt(w, status, "The question cannot be answered as asked", "/"+wrong.Param, wrong.Detail)
 		return
 	}
 	w.Header().Set("Retry-After", "2")
@@ -71,7 +75,7 @@ func (a *App) question(r *http.Request) (kpi.Query, bool, error) {
 	v := r.URL.Query()
 	for name := range v {
 		if !slices.Contains([]string{"metric", "from", "to", "by", "where", "wait"}, name) {
-			return kpi.Query{}, false, &kpi.Error{Param: name, Detail: "is not a parameter; expected metric, from, to, by, where, wait"}
+			return kpi.Query{}, false, &kpi.Error{Param: name, Detail: "is not a parameter; expected metric, from, to, by, where, wait", Form: true}
 		}
 	}
 	where, err := kpi.ParseWhere(v["where"])

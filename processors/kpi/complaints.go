@@ -38,14 +38,14 @@ type ComplaintTable struct {
 func TableOfComplaints(ctx context.Context, conn driver.Conn, from, to time.Time, rows, columns, partner string, zone *time.Location) (*ComplaintTable, error) {
 	for param, side := range map[string]string{"rows": rows, "columns": columns} {
 		if !slices.Contains(complaintSides(), side) {
-			return nil, &Error{param, fmt.Sprintf("%q: expected one of %s", side, strings.Join(complaintSides(), ", "))}
+			return nil, &Error{Param: param, Detail: fmt.Sprintf("%q: expected one of %s", side, strings.Join(complaintSides(), ", "))}
 		}
 	}
 	if rows == columns {
-		return nil, &Error{"columns", rows + " is the rows' side already"}
+		return nil, &Error{Param: "columns", Detail: rows + " is the rows' side already"}
 	}
 	if !from.Before(to) {
-		return nil, &Error{"to", fmt.Sprintf("%s is not after from, %s", to.Format(time.RFC3339), from.Format(time.RFC3339))}
+		return nil, &Error{Param: "to", Detail: fmt.Sprintf("%s is not after from, %s", to.Format(time.RFC3339), from.Format(time.RFC3339))}
 	}
 	side := func(name string) string {
 		if slices.Contains(complaintDims, name) {

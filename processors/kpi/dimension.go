@@ -27,6 +27,7 @@ func (m Metric) Dimensions() []string {
 type Error struct {
 	Param  string // metric, from, to, by, where
 	Detail string
+	Form   bool // the parameter is not one or is missing; else its value cannot be
 }
 
 func (e *Error) Error() string { return e.Param + ": " + e.Detail }
@@ -43,7 +44,7 @@ func ParseWhere(terms []string) ([]Filter, error) {
 	for _, t := range terms {
 		dim, value, ok := strings.Cut(t, "=")
 		if !ok {
-			return nil, &Error{"where", fmt.Sprintf("%q: expected DIM=VALUE", t)}
+			return nil, &Error{Param: "where", Detail: fmt.Sprintf("%q: expected DIM=VALUE", t)}
 		}
 		if i := slices.IndexFunc(out, func(f Filter) bool { return f.Dim == dim }); i >= 0 {
 			out[i].Values = append(out[i].Values, value)
@@ -57,7 +58,7 @@ func ParseWhere(terms []string) ([]Filter, error) {
 // metrics resolves names and checks that every one can be cut as asked.
 func (q Query) metrics() ([]Metric, error) {
 	if len(q.Metrics) == 0 {
-		return nil, &Error{"metric", "expected at least one; `ringfence kpi list` names them"}
+		return nil, &Error{Param: "metric", Detail: "expected at least one; `ringfence kpi list` names them", Form: true}
 	}
 	var out []Metric
 	for _, name := range q.Metrics {
@@ -72,7 +73,7 @@ func (q Query) metrics() ([]Metric, error) {
 		}
 		for _, f := range q.Where {
 			if isBucket(f.Dim) {
-				return nil, &Error{"where", fmt.Sprintf("%s is time: say from and to instead", f.Dim)}
+				return nil, &Error{Param: "where", Detail: fmt.Sprintf("%s is time: say from and to instead", f.Dim)}
 			}
 			if err := m.may("where", f.Dim); err != nil {
 				return nil, err
@@ -82,7 +83,7 @@ func (q Query) metrics() ([]Metric, error) {
 	}
 	for i, d := range q.By {
 		if slices.Contains(q.By[:i], d) {
-			return nil, &Error{"by", d + " stands twice"}
+			return nil, &Error{Param: "by", Detail: d + " stands twice"}
 		}
 	}
 	return out, nil
@@ -97,7 +98,7 @@ func (m Metric) may(param, dim string) error {
 	if slices.Contains(callDims, dim) || isBucket(dim) {
 		detail += ": " + m.Why(dim)
 	}
-	return &Error{param, detail}
+	return &Error{Param: param, Detail: detail}
 }
 
 func suggestion(name string) string {

@@ -56,7 +56,7 @@ func thousands(s string) string {
 func Lookup(name string) (Metric, error) {
 	m, ok := Find(name)
 	if !ok {
-		return m, &Error{"metric", fmt.Sprintf("%q is not in the catalogue%s", name, suggestion(name))}
+		return m, &Error{Param: "metric", Detail: fmt.Sprintf("%q is not in the catalogue%s", name, suggestion(name))}
 	}
 	return m, nil
 }

@@ -90,7 +90,7 @@ func (q Query) check() ([]Metric, error) {
 		return nil, err
 	}
 	if !q.From.Before(q.To) {
-		return nil, &Error{"to", fmt.Sprintf("%s is not after from, %s", q.To.Format(time.RFC3339), q.From.Format(time.RFC3339))}
+		return nil, &Error{Param: "to", Detail: fmt.Sprintf("%s is not after from, %s", q.To.Format(time.RFC3339), q.From.Format(time.RFC3339))}
 	}
 	return ms, nil
 }
