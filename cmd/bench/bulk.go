@@ -96,7 +96,7 @@ func importCalls(ctx context.Context, to *importer.HTTP, rows *atomic.Int64) err
 			}
 			lines[i] = l
 		}
-		refused, err := to.Send(ctx, "calls", lines)
+		refused, err := to.Send(ctx, "calls", lines, false)
 		if err != nil {
 			return err
 		}

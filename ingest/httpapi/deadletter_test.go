@@ -110,3 +110,17 @@ func TestDocument(t *testing.T) {
 		}
 	}
 }
+
+// A line that the sender says it sends again without its number is refused, and is no dead letter. Any other is one.
+func TestALineThatComesAgainIsNoDeadLetter(t *testing.T) {
+	b := start(t, nil)
+	number := strings.Replace(goodCall, `"customer_id":"k1"`, `"number":"none"`, 1)
+	outcome := strings.Replace(goodCall, `"answered"`, `"huh"`, 1)
+	status, body := b.do("POST", "/v1/calls?resends=number", "application/x-ndjson", number+"\n"+outcome+"\n")
+	if status != 200 || !strings.Contains(body, `{"line":1,"pointer":"/number"`) || !strings.Contains(body, `{"line":2,"pointer":"/outcome"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	if l := b.list(""); l.Total != 1 || l.Entries[0].Pointer != "/outcome" {
+		t.Errorf("%+v", l)
+	}
+}

@@ -93,6 +93,7 @@ func (a *API) batch(w http.ResponseWriter, r *http.Request, kind decode.Kind, bo
 	var good []*decode.Event
 	bad := []rejected{}
 	var letters []Letter
+	resends := r.URL.Query().Get("resends") == "number"
 	line := 0
 	for len(body) > 0 {
 		var raw []byte
@@ -112,6 +113,9 @@ func (a *API) batch(w http.ResponseWriter, r *http.Request, kind decode.Kind, bo
 			continue
 		}
 		bad = append(bad, rejected{line, problems[0].Pointer, problems.Error()})
+		if resends && problems[0].Pointer == "/number" {
+			continue // it comes again in another form
+		}
 		letters = append(letters, Letter{"api:" + string(kind), problems.Error(), problems[0].Pointer, raw})
 	}
 	if err := a.Letters(r.Context(), letters); err != nil {

@@ -125,12 +125,14 @@ func (f *file) flush(ctx context.Context, end bool) error {
 	type ref struct{ item, row int }
 	kinds := []string{}
 	by := map[string][]ref{}
+	resends := map[string]bool{} // some rows of the kind have another form, without the number
 	for i, it := range f.waits {
 		for j, r := range it.Rows {
 			if by[r.Kind] == nil {
 				kinds = append(kinds, r.Kind)
 			}
 			by[r.Kind] = append(by[r.Kind], ref{i, j})
+			resends[r.Kind] = resends[r.Kind] || r.Fallback != nil
 		}
 	}
 	for _, k := range kinds {
@@ -138,7 +140,7 @@ func (f *file) flush(ctx context.Context, end bool) error {
 		for n, x := range by[k] {
 			lines[n] = f.waits[x.item].Rows[x.row].JSON
 		}
-		bad, err := f.opt.Sink.Send(ctx, k, lines)
+		bad, err := f.opt.Sink.Send(ctx, k, lines, resends[k])
 		if err != nil {
 			return fmt.Errorf("deliver %s: %w", k, err)
 		}
@@ -154,11 +156,16 @@ func (f *file) flush(ctx context.Context, end bool) error {
 				continue
 			}
 			refused[x.item] = b.String()
+			if resends[k] && b.Pointer == "/number" { // it has no other form, and the system waits for one
+				for _, p := range f.waits[x.item].Pos {
+					f.lost = append(f.lost, Broken{Source: "import:" + f.opt.Format, Path: f.path, Line: p.Line, Detail: b.String(), Raw: p.Raw})
+				}
+			}
 		}
 		if len(again) == 0 {
 			continue
 		}
-		if bad, err = f.opt.Sink.Send(ctx, k, again); err != nil {
+		if bad, err = f.opt.Sink.Send(ctx, k, again, false); err != nil {
 			return fmt.Errorf("deliver %s: %w", k, err)
 		}
 		for _, b := range bad {

@@ -19,9 +19,10 @@ import (
 )
 
 // Sink takes objects of one kind and tells which lines it refused. When it returns without an error the others are
-// acknowledged. It may be called again with the same lines.
+// acknowledged. It may be called again with the same lines. With resends set a line of which the number is refused comes
+// again without it: it is not lost yet, and no dead letter.
 type Sink interface {
-	Send(ctx context.Context, kind string, lines [][]byte) ([]Refused, error)
+	Send(ctx context.Context, kind string, lines [][]byte, resends bool) ([]Refused, error)
 }
 
 // Refused is a line that was not taken; lines count from 1.
@@ -62,12 +63,16 @@ type HTTP struct {
 }
 
 // Send posts lines to /v1/{kind}.
-func (h *HTTP) Send(ctx context.Context, kind string, lines [][]byte) ([]Refused, error) {
+func (h *HTTP) Send(ctx context.Context, kind string, lines [][]byte, resends bool) ([]Refused, error) {
 	body := append(bytes.Join(lines, []byte{'\n'}), '\n')
 	var answer struct {
 		Rejected []Refused `json:"rejected"`
 	}
-	if _, err := h.do(ctx, http.MethodPost, "/v1/"+kind, "application/x-ndjson", body, &answer); err != nil {
+	path := "/v1/" + kind
+	if resends {
+		path += "?resends=number"
+	}
+	if _, err := h.do(ctx, http.MethodPost, path, "application/x-ndjson", body, &answer); err != nil {
 		return nil, err
 	}
 	return answer.Rejected, nil

@@ -31,6 +31,7 @@ type system struct {
 	calls map[string]map[string]any // call id -> merged
 	marks map[string]*event.ImportMark
 	lost  []Broken
+	again [][]byte // lines refused for their number, of which the sender said that they come again
 	sends int
 	fail  int // fail the sends after so many; 0 = never
 }
@@ -45,7 +46,7 @@ func newSystem(t *testing.T) *system {
 		calls: map[string]map[string]any{}, marks: map[string]*event.ImportMark{}}
 }
 
-func (s *system) Send(_ context.Context, kind string, lines [][]byte) ([]Refused, error) {
+func (s *system) Send(_ context.Context, kind string, lines [][]byte, resends bool) ([]Refused, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sends++
@@ -56,6 +57,9 @@ func (s *system) Send(_ context.Context, kind string, lines [][]byte) ([]Refused
 	for i, l := range lines {
 		if _, probs := s.dec.Decode(decode.Kind(kind), l); len(probs) > 0 {
 			bad = append(bad, Refused{Line: i + 1, Pointer: probs[0].Pointer, Detail: probs[0].Detail})
+			if resends && probs[0].Pointer == "/number" {
+				s.again = append(s.again, l)
+			}
 			continue
 		}
 		var o map[string]any
@@ -346,5 +350,23 @@ func TestARefusedLastLineIsRefusedOnce(t *testing.T) {
 	write(t, p, `{"call_id":"c","customer_id":"x","purpose":"sales","started_at":"2026-01-01T10:00:00Z","ended_at":"2026-01-01T10:01:00Z","outcome":"busy"}`)
 	if rep := s.run("jsonl", p); rep.Accepted != 1 || len(s.calls) != 1 {
 		t.Errorf("grown: %+v", rep.Counts)
+	}
+}
+
+// A call whose number is none is taken under a customer of its own. The system is told that the first form isn't the last,
+// so that a row which counts as accepted stands in no dead letter.
+func TestACallWithoutANumberIsSentAgainAndNoDeadLetter(t *testing.T) {
+	s := newSystem(t)
+	const cdr = `{"variables":{"uuid":"u1","direction":"outbound","start_epoch":"1795285402","end_epoch":"1795285410","hangup_cause":"NO_ANSWER"},"callflow":[{"caller_profile":{"destination_number":"IMSI510550000000087"}}]}`
+	path := filepath.Join(t.TempDir(), "cdr.json")
+	if err := os.WriteFile(path, []byte(cdr), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rep := s.run("freeswitch-json", path)
+	if rep.Accepted != 1 || len(s.calls) != 1 {
+		t.Fatalf("%+v, %d calls", rep, len(s.calls))
+	}
+	if s.sends != 2 || len(s.again) != 1 || len(s.lost) != 0 {
+		t.Errorf("%d sends, %d lines told to come again, %d broken rows", s.sends, len(s.again), len(s.lost))
 	}
 }
