@@ -138,7 +138,7 @@ func (p processor) process(c *stream.Context[State], r *stream.Record) error {
 // given keeps ids that a client chose: of two events of one id the first wins, whatever the second says. An id derived
 // from the natural key finds its like in the chunk.
 func (p processor) given(c *stream.Context[State], agent string, t *event.AgentState) (bool, error) {
-	if t.EventId == "" || strings.HasPrefix(t.EventId, "agent-states:") {
+	if t.EventId == "" || t.EventId == fmt.Sprintf("agent-state:%s:%d:%s", t.AgentId, t.At, t.State) {
 		return false, nil
 	}
 	key := agent + "\x00id\x00" + t.EventId

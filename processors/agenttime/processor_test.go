@@ -105,3 +105,21 @@ func seq(n int) []int {
 	}
 	return out
 }
+
+// An id that follows from the transition is found in the chunk of its time; only one that a client chose is kept apart.
+func TestOnlyChosenIdsAreKeptApart(t *testing.T) {
+	d := memory.New(New(Options{Timeout: 8 * time.Hour, Zone: time.UTC}))
+	const at = int64(1772416800000)
+	for id, apart := range map[string]bool{"mine": true, fmt.Sprintf("agent-state:a:%d:break", at): false, fmt.Sprintf("agent-state:a:%d:break", at+1): true} {
+		v, err := (&event.AgentEvent{Body: &event.AgentEvent_State{State: &event.AgentState{EventId: id, AgentId: "a", At: at, State: "break"}}}).MarshalVT()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Feed(stream.Record{Key: []byte("a"), Value: v}); err != nil {
+			t.Fatal(err)
+		}
+		if _, kept, err := d.State("a\x00id\x00" + id); err != nil || kept != apart {
+			t.Errorf("%s: kept apart %t, want %t: %v", id, kept, apart, err)
+		}
+	}
+}
