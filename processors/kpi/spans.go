@@ -74,11 +74,14 @@ func (s scope) spans(source string) string {
 		return "''"
 	}
 	begin, end := millis("greatest(start_at, "+s.from+")"), millis("least(end_at, "+s.to+")")
-	touching := "start_at < " + s.to + " AND end_at > " + s.from
-	work := fmt.Sprintf("SELECT toString(agent_id) AS agent, %s AS team, %s AS partner, %s AS b, %s AS e FROM schedules FINAL WHERE %s",
-		group("team"), group("partner"), begin, end, and(append(s.conditions(""), touching, "kind = 'work'", "end_at > start_at")...))
+	touching := "end_at > " + s.from
+	// Of the schedules of one beginning the one that arrived last holds; the table keeps each event's first arrival.
+	schedules := "(SELECT agent_id, start_at, argMax(schedules.end_at, arrival) AS end_at, argMax(schedules.kind, arrival) AS kind, argMax(schedules.team_id, arrival) AS team_id, argMax(schedules.partner_id, arrival) AS partner_id " +
+		"FROM schedules FINAL WHERE start_at < " + s.to + " GROUP BY agent_id, start_at)"
+	work := fmt.Sprintf("SELECT toString(agent_id) AS agent, %s AS team, %s AS partner, %s AS b, %s AS e FROM %s WHERE %s",
+		group("team"), group("partner"), begin, end, schedules, and(append(s.conditions(""), touching, "kind = 'work'", "end_at > start_at")...))
 	groups := "(SELECT DISTINCT agent, team, partner FROM (" + work + "))"
-	leave := "SELECT toString(agent_id) AS agent, " + begin + " AS b, " + end + " AS e FROM schedules FINAL WHERE " + and(touching, "kind = 'leave'", "end_at > start_at")
+	leave := "SELECT toString(agent_id) AS agent, " + begin + " AS b, " + end + " AS e FROM " + schedules + " WHERE " + and(touching, "kind = 'leave'", "end_at > start_at")
 	border := func(rows, w, l, p string) string {
 		return fmt.Sprintf("SELECT agent, team, partner, x.1 AS t, %s AS w, %s AS l, %s AS p FROM (%s) ARRAY JOIN [(b, 1), (e, -1)] AS x", w, l, p, rows)
 	}

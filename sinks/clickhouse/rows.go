@@ -38,7 +38,7 @@ var tables = map[string]string{
 	"qa_incidents":     "task_id, call_id, agent_id, team_id, campaign_id, partner_id, day, seq, draw, problem, detail, at, by, recording_uri",
 	"surveys":          "call_id, at, score, event_id, arrival",
 	"leads":            "lead_id, campaign_id, customer_id, number_hashes, at, list_id, products, priority, expires_at, useless, event_id, arrival, numbers_sealed",
-	"schedules":        "agent_id, start_at, end_at, kind, team_id, partner_id, revision",
+	"schedules":        "agent_id, start_at, end_at, kind, team_id, partner_id, event_id, arrival, revision",
 	"campaigns":        "campaign_id, at, name, purpose, products, status, script_version, partner_id, event_id, arrival",
 	"campaign_signals": "campaign_id, at, answer_rate, handling_time_ms, ring_time_ms, agents_available, agents_busy, abandonment_rate, live_calls, dials, verdict, reason, verdict_by, position",
 	"alerts":           "alert_id, kind, campaign_id, agent_id, state, at, since, value, expected, p_value, count, base, detail, action, call_ids, dimension, subject, severity, seq, decided_at, window_ms, rate, rate_before, false_per_year, also, done, by, note, muted, escalate_to",
@@ -186,7 +186,8 @@ func (c *converter) referenceRows(r *kgo.Record) error {
 			return err
 		}
 		if x := f.GetSchedule(); x != nil {
-			c.to("schedules").word(x.AgentId).at(x.StartAt).at(x.EndAt).word(x.Kind).word(x.TeamId).word(x.PartnerId).u64(uint64(x.ReceivedAt)<<20 | uint64(r.Offset)&0xfffff).end()
+			arrival := uint64(x.ReceivedAt)<<20 | uint64(r.Offset)&0xfffff
+			c.to("schedules").word(x.AgentId).at(x.StartAt).at(x.EndAt).word(x.Kind).word(x.TeamId).word(x.PartnerId).id(x.EventId).u64(arrival).u64(^arrival).end()
 		}
 	case event.TopicCampaignSignals:
 		var f event.CampaignSignal

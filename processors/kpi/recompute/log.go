@@ -44,6 +44,7 @@ type reader struct {
 	useless    versioned[call] // outbound calls anywhere before the end that make a lead useless
 	intervals  versioned[interval]
 	schedules  versioned[schedule]
+	scheduled  map[string]bool // events of schedules that were read
 	permits    versioned[permit]
 	complaints versioned[complaint]
 	recordings versioned[recording]
@@ -59,7 +60,7 @@ type arrived struct {
 // readLog reads what the topics hold now.
 func readLog(ctx context.Context, base []kgo.Opt, from, to time.Time, progress func(float64)) (*facts, []string, error) {
 	r := &reader{from: from, to: to, seed: maphash.MakeSeed(), revisions: map[uint64]uint64{}, calls: versioned[call]{}, useless: versioned[call]{}, intervals: versioned[interval]{},
-		schedules: versioned[schedule]{}, permits: versioned[permit]{}, complaints: versioned[complaint]{}, recordings: versioned[recording]{}, leads: map[string]arrived{}}
+		schedules: versioned[schedule]{}, scheduled: map[string]bool{}, permits: versioned[permit]{}, complaints: versioned[complaint]{}, recordings: versioned[recording]{}, leads: map[string]arrived{}}
 	client, err := kgo.NewClient(base...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open Kafka: %w", err)
@@ -158,6 +159,12 @@ func (r *reader) add(rec *kgo.Record) error {
 			return err
 		}
 		if x := f.GetSchedule(); x != nil {
+			if id := key(x.AgentId, x.StartAt) + x.EventId; x.EventId != "" {
+				if r.scheduled[id] {
+					return nil // sent again: it changes nothing
+				}
+				r.scheduled[id] = true
+			}
 			r.schedules.put(key(x.AgentId, x.StartAt), uint64(x.ReceivedAt)<<20|uint64(rec.Offset)&0xfffff, schedule{x.AgentId, x.TeamId, x.PartnerId, x.Kind, at(x.StartAt), at(x.EndAt)})
 		}
 	case event.TopicPermitDecisions:
