@@ -9,6 +9,7 @@ type Context[S any] struct{ b Backend[S] }
 
 // Backend holds what a Context shows. The Runner and memory.Driver are its two implementations.
 type Backend[S any] interface {
+	New() *S
 	Get(key string) (*S, bool, error)
 	Put(key string, s *S) error
 	Delete(key string) error
@@ -26,6 +27,9 @@ func NewContext[S any](b Backend[S]) *Context[S] { return &Context[S]{b: b} }
 // Get returns the state of key, and false (with nil) if there is none. What it points to may be changed in place,
 // but a change is kept only by Put: without it the next record sees the state as it was.
 func (c *Context[S]) Get(key string) (*S, bool, error) { return c.b.Get(key) }
+
+// New returns an empty state, for a key that has none. If the codec is a Borrower it is over with the record, as those of Get are.
+func (c *Context[S]) New() *S { return c.b.New() }
 
 // Put keeps s as the state of key, as it is now: a change made after Put needs another Put. The runtime owns s
 // from here on.

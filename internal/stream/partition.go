@@ -25,6 +25,10 @@ type partition[S any] struct {
 	spill   map[string]*entry[S] // evicted from cache and still needed: touched in this transaction, or not stored
 	dec     decoded[S]
 
+	borrower Borrower[S] // the codec, if it is one
+	lent     []*S        // states given out in the record in hand, which are over with it
+	free     []*S        // memory of such states
+
 	txn     uint64
 	rec     uint64
 	touched []*entry[S]
@@ -99,6 +103,7 @@ func newPartition[S any](r *Runner[S], id int32, entries int) *partition[S] {
 		lag: map[string]int64{}, polled: map[string]int64{}, done: make(chan struct{}), fenced: make(chan struct{}),
 	}
 	p.ctx = NewContext[S](p)
+	p.borrower, _ = r.def.Codec.(Borrower[S])
 	p.cache, _ = simplelru.NewLRU(max(entries, 1), func(key string, e *entry[S]) {
 		if e.txn == p.txn || e.where != stored {
 			p.spill[key] = e
@@ -185,12 +190,59 @@ func (p *partition[S]) Get(key string) (*S, bool, error) {
 		return nil, false, err
 	}
 	if e.dec == nil {
-		if e.dec, err = p.r.def.Codec.Decode(e.slot[head:]); err != nil {
+		if e.dec, err = p.decode(e.slot[head:]); err != nil {
 			return nil, false, fmt.Errorf("decode the state of %q: %w", key, err)
 		}
 	}
 	e.lent = true
 	return e.dec, true, nil
+}
+
+func (p *partition[S]) decode(src []byte) (*S, error) {
+	if p.borrower == nil {
+		return p.r.def.Codec.Decode(src)
+	}
+	s := p.lend()
+	if err := p.borrower.Borrow(s, src); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// lend gives out memory for a state until the record in hand is done.
+func (p *partition[S]) lend() *S {
+	var s *S
+	if n := len(p.free); n > 0 {
+		s, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		s = new(S)
+	}
+	p.lent = append(p.lent, s)
+	return s
+}
+
+func (p *partition[S]) New() *S {
+	if p.borrower == nil {
+		return new(S)
+	}
+	s := p.lend()
+	if err := p.borrower.Borrow(s, nil); err != nil {
+		return new(S)
+	}
+	return s
+}
+
+// takeBack ends the states that the record in hand was given. Of one that failed nobody knows who still looks at them.
+func (p *partition[S]) takeBack(done bool) {
+	for i := range p.undo {
+		p.undo[i].e.dec = nil
+	}
+	const most = 8
+	if done {
+		p.free = append(p.free, p.lent[:min(len(p.lent), max(most-len(p.free), 0))]...)
+	}
+	clear(p.lent)
+	p.lent = p.lent[:0]
 }
 
 func (p *partition[S]) Put(key string, s *S) error {
@@ -271,6 +323,9 @@ func (p *partition[S]) call(f func() error) (err error) {
 		}
 		if p.fatal != nil {
 			err = p.fatal
+		}
+		if p.borrower != nil {
+			defer p.takeBack(err == nil)
 		}
 		if err == nil {
 			for i := range p.undo {

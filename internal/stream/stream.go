@@ -33,6 +33,14 @@ type Codec[S any] interface {
 	Decode(src []byte) (*S, error) // must not keep src
 }
 
+// Borrower is a codec whose states are over when a record is: those of the next record are read into their memory.
+type Borrower[S any] interface {
+	Codec[S]
+	// Borrow makes s the state of src, and an empty one if src is empty, whatever s was before. It may keep parts of src: the runtime
+	// changes src only when nobody looks at s any more.
+	Borrow(s *S, src []byte) error
+}
+
 // Definition says what a processor is: a name, its inputs, its state's codec and two functions. Both are called
 // for one partition at a time, keys in order; different partitions run in parallel.
 type Definition[S any] struct {

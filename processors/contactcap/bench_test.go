@@ -18,6 +18,8 @@ type kept struct {
 	states map[string][]byte
 	now    time.Time
 	out    int
+	lent   State
+	spare  []byte // what was overwritten last
 }
 
 func (k *kept) Get(key string) (*State, bool, error) {
@@ -25,14 +27,17 @@ func (k *kept) Get(key string) (*State, bool, error) {
 	if !ok {
 		return nil, false, nil
 	}
-	s, err := Codec{}.Decode(b)
-	return s, true, err
+	return &k.lent, true, Codec{}.Borrow(&k.lent, b)
+}
+
+func (k *kept) New() *State {
+	_ = Codec{}.Borrow(&k.lent, nil)
+	return &k.lent
 }
 
 func (k *kept) Put(key string, s *State) error {
-	old := k.states[key]
-	b, err := Codec{}.Append(old[:0], s)
-	k.states[key] = b
+	b, err := Codec{}.Append(k.spare[:0], s)
+	k.states[key], k.spare = b, k.states[key]
 	return err
 }
 func (k *kept) Delete(key string) error        { delete(k.states, key); return nil }

@@ -66,32 +66,52 @@ var (
 
 // Decode decodes; it keeps nothing of src.
 func (Codec) Decode(src []byte) (*State, error) {
+	s := &State{}
+	if len(src) > 0 && src[0] == formHistory {
+		src = slices.Clone(src)
+	}
+	if err := s.read(src); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Borrow decodes into the memory of a state that is over, and leaves texts where they are in src.
+func (Codec) Borrow(s *State, src []byte) error {
+	*s = State{Calls: s.Calls[:0], Permits: s.Permits[:0], Answers: s.Answers[:0], Seen: s.Seen[:0],
+		origin: origin{texts: s.origin.texts[:0], lists: s.origin.lists[:0], denials: s.origin.denials[:0]}}
+	return s.read(src)
+}
+
+// read reads into an empty state. Its texts are those of src.
+func (s *State) read(src []byte) error {
 	switch {
 	case len(src) == 0:
-		return &State{}, nil
+		return nil
 	case src[0] == formWhole:
 		m := event.WholeCalls{}
 		if err := m.UnmarshalVT(src[1:]); err != nil {
-			return nil, fmt.Errorf("whole calls: %w", err)
+			return fmt.Errorf("whole calls: %w", err)
 		}
 		if m.Calls == nil {
 			m.Calls = []*event.CallState{}
 		}
-		return &State{Whole: m.Calls}, nil
+		s.Whole = m.Calls
+		return nil
 	case src[0] == formHistory:
 		r := readers.Get().(*reader)
-		r.s = string(src[1:])
-		s := r.history()
+		r.s, r.texts, r.lists, r.denials = borrow(src[1:]), s.origin.texts, s.origin.lists, s.origin.denials
+		r.history(s)
 		if r.err == nil && len(r.s) > 0 {
 			r.fail("bytes too many")
 		}
 		err := r.err
-		clear(r.texts)
-		*r = reader{texts: r.texts[:0], shapes: r.shapes[:0]}
+		s.origin.texts, s.origin.lists, s.origin.denials = r.texts, r.lists, r.denials
+		*r = reader{shapes: r.shapes[:0]}
 		readers.Put(r)
-		return s, err
+		return err
 	}
-	return nil, fmt.Errorf("a history of form %d: written by a newer version?", src[0])
+	return fmt.Errorf("a history of form %d: written by a newer version?", src[0])
 }
 
 // words are texts that need no writing out. New ones go to the end.
@@ -221,6 +241,27 @@ func (w *writer) maybe(s *string) {
 	}
 }
 
+// origin is what a state was read from. A permit request adds a permit or an answer to a state and changes nothing else: then what
+// stands before is copied as it was written, instead of being written anew.
+type origin struct {
+	bytes                   string // what follows the form; "" = there is nothing to copy
+	calls, permits, answers place
+	texts                   []string // numbered while reading
+
+	lists   []string // memory of the state's lists
+	denials []AnsweredDenial
+}
+
+// place is where the entries of a section stand, and what was known behind them.
+type place struct {
+	from, to, n int
+	texts       int
+	was         about
+}
+
+// anew has the state written as a whole: more may have changed than that a permit or an answer was added.
+func (s *State) anew() { s.origin.bytes = "" }
+
 func (w *writer) history(s *State) error {
 	var rare []byte
 	if !s.Rare.empty() {
@@ -237,15 +278,35 @@ func (w *writer) history(s *State) error {
 		}
 	}
 	w.uint(has)
-	if has&hasCalls != 0 {
+	o := &s.origin
+	var old struct{ permits, answers int } // so many are copied
+	if o.bytes != "" {
+		old.permits = o.permits.n
+		if len(s.Permits) == old.permits {
+			old.answers = o.answers.n
+		}
+	}
+	switch {
+	case o.bytes != "":
+		w.copy(o, &o.calls)
+	case has&hasCalls != 0:
 		w.calls(s.Calls)
 	}
 	if has&hasPermits != 0 {
-		w.permits(s.Permits)
+		w.count(len(s.Permits))
 	}
+	if o.bytes != "" {
+		w.copy(o, &o.permits)
+	}
+	w.permits(s.Permits, old.permits)
 	if has&hasAnswers != 0 {
-		w.answers(s.Answers)
+		w.count(len(s.Answers))
 	}
+	if old.answers > 0 {
+		w.copy(o, &o.answers)
+	}
+	w.answers(s.Answers, old.answers)
+	o.bytes = "" // the next change is another one
 	if has&hasChanges != 0 {
 		w.changes(s.Changes)
 	}
@@ -312,10 +373,19 @@ func (w *writer) calls(calls []CallEntry) {
 	}
 }
 
-func (w *writer) permits(permits []PermitEntry) {
-	w.count(len(permits))
+// copy copies a section as it was read; the next one is written as if it had been written here.
+func (w *writer) copy(o *origin, p *place) {
+	w.b = append(w.b, o.bytes[p.from:p.to]...)
+	w.texts, w.was = append(w.texts[:0], o.texts[:p.texts]...), p.was
+}
+
+// permits writes those from a number on.
+func (w *writer) permits(permits []PermitEntry, from int) {
 	was := int64(0)
-	for i := range permits {
+	if from > 0 {
+		was = permits[from-1].At
+	}
+	for i := from; i < len(permits); i++ {
 		p := &permits[i]
 		w.int(p.At - was)
 		was = p.At
@@ -334,10 +404,13 @@ func (w *writer) permits(permits []PermitEntry) {
 	}
 }
 
-func (w *writer) answers(answers []Answer) {
-	w.count(len(answers))
+// answers writes those from a number on.
+func (w *writer) answers(answers []Answer, from int) {
 	was := int64(0)
-	for i := range answers {
+	if from > 0 {
+		was = answers[from-1].At
+	}
+	for i := from; i < len(answers); i++ {
 		a := &answers[i]
 		w.int(a.At - was)
 		was = a.At

@@ -65,6 +65,9 @@ func decide(h *History, p *policy.Policy, req *Request) Decision {
 	d := Decision{Permit: true, Zone: v.zone}
 	earliest, never := req.At, false
 	for _, r := range p.Rules {
+		if v.spares(r) {
+			continue
+		}
 		x := v.judge(r, false)
 		if !x.deny {
 			continue

@@ -10,10 +10,13 @@ import (
 type reader struct {
 	s      string
 	texts  []string
-	shapes []int    // which call has it first
-	lists  []string // memory of the lists
+	shapes []int // which call has it first
 	was    about
 	err    error
+
+	// Memory of what a state points to. Nothing in it is given out twice before the next state is read.
+	lists   []string
+	denials []AnsweredDenial
 }
 
 func (r *reader) fail(what string) {
@@ -122,7 +125,7 @@ func (r *reader) list() []string {
 		return nil
 	}
 	if cap(r.lists)-len(r.lists) < n { // what was read stays where it is
-		r.lists = make([]string, 0, max(n, 2))
+		r.lists = make([]string, 0, max(n, 2, 2*cap(r.lists)))
 	}
 	from := len(r.lists)
 	for range n {
@@ -139,27 +142,40 @@ func (r *reader) maybe(there bool) *string {
 	return &s
 }
 
-func (r *reader) history() *State {
-	s := &State{}
+// history reads into an empty state, whose lists may have room already.
+func (r *reader) history(s *State) {
+	all := r.s
+	at := func() int { return len(all) - len(r.s) }
 	has := r.uint()
 	if has >= hasRare<<1 {
 		r.fail("a section that is not known here")
-		return s
+		return
 	}
+	o := &s.origin
+	o.calls.from = at()
 	if has&hasCalls != 0 {
-		s.Calls = r.calls()
+		s.Calls = r.calls(s.Calls)
 	}
+	o.calls.to, o.calls.texts = at(), len(r.texts)
+	o.permits.from = at()
 	if has&hasPermits != 0 {
-		s.Permits = r.permits()
+		n := r.count()
+		o.permits.from = at()
+		s.Permits = r.permits(s.Permits, n)
 	}
+	o.permits.to, o.permits.n, o.permits.texts, o.permits.was = at(), len(s.Permits), len(r.texts), r.was
+	o.answers.from = at()
 	if has&hasAnswers != 0 {
-		s.Answers = r.answers()
+		n := r.count()
+		o.answers.from = at()
+		s.Answers = r.answers(s.Answers, n)
 	}
+	o.answers.to, o.answers.n, o.answers.texts, o.answers.was = at(), len(s.Answers), len(r.texts), r.was
 	if has&hasChanges != 0 {
 		s.Changes = r.changes()
 	}
 	if has&hasSeen != 0 {
-		s.Seen = make([]uint64, r.count())
+		s.Seen = sized(s.Seen, r.count())
 		for i := range s.Seen {
 			s.Seen[i] = r.fixed()
 		}
@@ -176,11 +192,21 @@ func (r *reader) history() *State {
 		}
 		s.Rare = rareOf(&m)
 	}
-	return s
+	if r.err == nil {
+		o.bytes, o.texts = all, r.texts
+	}
 }
 
-func (r *reader) calls() []CallEntry {
-	out := make([]CallEntry, r.count())
+// sized is a list of n in the memory of an empty one, if that has room, and one more: what is read is mostly added to.
+func sized[T any](l []T, n int) []T {
+	if cap(l) < n {
+		l = make([]T, 0, n+1)
+	}
+	return l[:n]
+}
+
+func (r *reader) calls(out []CallEntry) []CallEntry {
+	out = sized(out, r.count())
 	was := int64(0)
 	for i := range out {
 		c := &out[i]
@@ -192,6 +218,7 @@ func (r *reader) calls() []CallEntry {
 		case shape < uint64(len(r.shapes)):
 			*c = out[r.shapes[shape]]
 		case shape == uint64(len(r.shapes)):
+			*c = CallEntry{}
 			f := r.uint()
 			c.Inbound, c.Answered, c.Bridged, c.OptOut, c.ByNumber = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0, f&16 != 0
 			c.AnsweredBy, c.Outcome, c.Purpose, c.Campaign, c.NumberHash = r.text(), r.text(), r.text(), r.text(), r.text()
@@ -218,12 +245,12 @@ func (r *reader) calls() []CallEntry {
 	return out
 }
 
-func (r *reader) permits() []PermitEntry {
-	n := r.count()
-	out := make([]PermitEntry, n, n+1) // what is decoded is mostly added to
+func (r *reader) permits(out []PermitEntry, n int) []PermitEntry {
+	out = sized(out, n)
 	was := int64(0)
 	for i := range out {
 		p := &out[i]
+		*p = PermitEntry{}
 		p.At = was + r.int()
 		was = p.At
 		f := r.uint()
@@ -256,12 +283,12 @@ func (r *reader) about() *about {
 	return &r.was
 }
 
-func (r *reader) answers() []Answer {
-	n := r.count()
-	out := make([]Answer, n, n+1)
+func (r *reader) answers(out []Answer, n int) []Answer {
+	out = sized(out, n)
 	was := int64(0)
 	for i := range out {
 		a := &out[i]
+		*a = Answer{}
 		a.At = was + r.int()
 		was = a.At
 		a.DecidedAt = a.At + r.int()
@@ -269,9 +296,7 @@ func (r *reader) answers() []Answer {
 		x := r.about()
 		a.Purpose, a.Campaign, a.NumberHash, a.Policy, a.Partner, a.Dialer, a.Zone, a.Products = x.purpose, x.campaign, x.number, x.policy, x.partner, x.dialer, x.zone, x.products
 		a.Next = r.int()
-		if n := r.count(); n > 0 {
-			a.Denials = make([]AnsweredDenial, n)
-		}
+		a.Denials = r.denialsRoom(r.count())
 		for j := range a.Denials {
 			d := &a.Denials[j]
 			d.Rule = r.text()
@@ -285,6 +310,21 @@ func (r *reader) answers() []Answer {
 			d.Detail = r.text()
 		}
 	}
+	return out
+}
+
+// denialsRoom is memory for n denials.
+func (r *reader) denialsRoom(n int) []AnsweredDenial {
+	if n == 0 {
+		return nil
+	}
+	if cap(r.denials)-len(r.denials) < n { // what was read stays where it is
+		r.denials = make([]AnsweredDenial, 0, max(n, 2*cap(r.denials)))
+	}
+	from := len(r.denials)
+	r.denials = r.denials[:from+n]
+	out := r.denials[from : from+n : from+n]
+	clear(out)
 	return out
 }
 

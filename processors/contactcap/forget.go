@@ -42,24 +42,28 @@ func Doubts(was, is *policy.Policy, at time.Time) (out []Doubt) {
 // forget drops what is no longer needed: old answers, old permits that are over, and calls that no rule can count any more.
 func (t *turn) forget() error {
 	now := t.old().UnixMilli()
-	answers := t.s.Answers[:0]
-	for _, a := range t.s.Answers {
-		if now-a.DecidedAt < answersKept.Milliseconds() {
-			answers = append(answers, a)
-		}
-	}
-	t.s.Answers = answers
-	permits := t.s.Permits[:0]
-	for _, p := range t.s.Permits {
-		if p.Over == permitOut || now-p.DecidedAt < permitsKept.Milliseconds() {
-			permits = append(permits, p)
-		}
-	}
-	t.s.Permits = permits
+	t.s.Answers = without(t.s.Answers, func(a *Answer) bool { return now-a.DecidedAt >= answersKept.Milliseconds() })
+	t.s.Permits = without(t.s.Permits, func(p *PermitEntry) bool { return p.Over != permitOut && now-p.DecidedAt >= permitsKept.Milliseconds() })
 	if at, ok := t.nextForgetting(); !ok || now < at {
 		return nil
 	}
 	return t.forgetCalls(now)
+}
+
+// without drops what is over from a list; mostly nothing is.
+func without[T any](list []T, over func(*T) bool) []T {
+	n := 0
+	for n < len(list) && !over(&list[n]) {
+		n++
+	}
+	rest := list[:n]
+	for i := n; i < len(list); i++ {
+		if !over(&list[i]) {
+			rest = append(rest, list[i])
+		}
+	}
+	clear(list[len(rest):])
+	return rest
 }
 
 // old is the time from which the age of things is counted: neither stream time nor this machine's clock alone may make a

@@ -50,8 +50,10 @@ type twin struct {
 
 func newTwin(t *rapid.T, forget bool, p *policy.Policy) *twin {
 	w := &twin{t: t, facts: map[string]*event.CallFact{}, policy: p}
-	w.d = memory.New(contactcap.New(contactcap.Options{Policy: func() *policy.Policy { return w.policy }, Forget: forget, OrphanAfter: 2 * time.Hour,
-		AttributionWindow: 30 * 24 * time.Hour, CustomerHash: func(s string) string { return "h" + s }}))
+	def := contactcap.New(contactcap.Options{Policy: func() *policy.Policy { return w.policy }, Forget: forget, OrphanAfter: 2 * time.Hour,
+		AttributionWindow: 30 * 24 * time.Hour, CustomerHash: func(s string) string { return "h" + s }})
+	def.Codec = contactcap.TwiceCodec{}
+	w.d = memory.New(def)
 	return w
 }
 

@@ -24,7 +24,7 @@ func next(h *History, p *policy.Policy, req *Request, rules []*policy.Rule, t in
 		visible := nextVisible(h, t)
 		wake := t
 		for _, r := range rules {
-			if !v.judge(r, false).deny {
+			if v.spares(r) || !v.judge(r, false).deny {
 				continue
 			}
 			w := min(v.until(r), visible)

@@ -79,6 +79,9 @@ func (p *processor) with(m *scratch, c *stream.Context[State], r *stream.Record)
 		return err
 	}
 	t.ce = ce
+	if _, ok := ce.Body.(*event.CustomerEvent_PermitRequest); !ok {
+		t.s.anew()
+	}
 	if err := t.handle(); err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (p *processor) open(m *scratch, c *stream.Context[State], key string) (*tur
 		return nil, err
 	}
 	if !ok {
-		s = &State{}
+		s = c.New()
 	}
 	m.turn = turn{processor: p, c: c, s: s, key: key, m: m}
 	return &m.turn, nil
@@ -102,8 +105,12 @@ func (t *turn) close() error {
 	if !t.dirty {
 		return nil
 	}
+	calls, permits, answers := len(t.s.Calls), len(t.s.Permits), len(t.s.Answers)
 	if err := t.forget(); err != nil {
 		return err
+	}
+	if len(t.s.Calls) != calls || len(t.s.Permits) != permits || len(t.s.Answers) != answers {
+		t.s.anew()
 	}
 	if err := t.c.Put(t.key, t.s); err != nil {
 		return err
@@ -204,6 +211,7 @@ func (p *processor) due(m *scratch, c *stream.Context[State], key string) error 
 	if err != nil {
 		return err
 	}
+	t.s.anew()
 	now := c.Now().UnixMilli()
 	for i := range t.s.Permits {
 		ps := &t.s.Permits[i]

@@ -32,7 +32,9 @@ func newRig(t *testing.T, src string) *rig {
 
 func newDriver(o Options) *memory.Driver[State] {
 	o.OrphanAfter, o.AttributionWindow, o.CustomerHash = 2*time.Hour, 30*24*time.Hour, func(s string) string { return "h" + s }
-	return memory.New(New(o))
+	def := New(o)
+	def.Codec = TwiceCodec{}
+	return memory.New(def)
 }
 
 func at(s string) int64 {

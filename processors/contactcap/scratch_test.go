@@ -71,6 +71,7 @@ func (k *remembering) Get(key string) (*State, bool, error) {
 	s, ok := k.decoded[key]
 	return s, ok, nil
 }
+func (k *remembering) New() *State { return &State{} }
 func (k *remembering) Put(key string, s *State) error {
 	k.decoded[strings.Clone(key)] = s
 	return nil

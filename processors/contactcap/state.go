@@ -26,6 +26,8 @@ type State struct {
 	Rare
 
 	Whole []*event.CallState // only under wholeKey
+
+	origin origin
 }
 
 // Rare is what few customers have.

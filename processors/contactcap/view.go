@@ -31,11 +31,12 @@ type view struct {
 	zone                          *time.Location
 	segment, plan, tariff, region string
 	groups                        []string
+	unlisted                      bool // no change so far says anything of a list
 }
 
 // look makes v the view at a moment.
 func (v *view) look(h *History, p *policy.Policy, req *Request, now int64) {
-	*v = view{h: h, p: p, req: req, now: now, segment: "public"}
+	*v = view{h: h, p: p, req: req, now: now, segment: "public", unlisted: true}
 	zone := ""
 	for i := range h.Changes {
 		c := &h.Changes[i]
@@ -55,6 +56,7 @@ func (v *view) look(h *History, p *policy.Policy, req *Request, now int64) {
 		if c.GroupsSet {
 			v.groups = c.Groups
 		}
+		v.unlisted = v.unlisted && len(c.Lists) == 0
 	}
 	v.zone = p.Location(zone)
 }
@@ -62,9 +64,8 @@ func (v *view) look(h *History, p *policy.Policy, req *Request, now int64) {
 // has tells whether the rule concerns the request, and with which products.
 func (v *view) concerns(r *policy.Rule) (products []string, ok bool) {
 	w := &r.When
-	one := func(list []string, s string) bool { return len(list) == 0 || slices.Contains(list, s) }
-	if !one(w.Segment, v.segment) || !one(w.Purpose, v.req.Purpose) || !one(w.Campaign, v.req.Campaign) || !one(w.Plan, v.plan) ||
-		!one(w.Tariff, v.tariff) || !one(w.Partner, v.req.PartnerID) || !one(w.Region, v.region) {
+	if !in(w.Segment, v.segment) || !in(w.Purpose, v.req.Purpose) || !in(w.Campaign, v.req.Campaign) || !in(w.Plan, v.plan) ||
+		!in(w.Tariff, v.tariff) || !in(w.Partner, v.req.PartnerID) || !in(w.Region, v.region) {
 		return nil, false
 	}
 	if len(w.Group) > 0 && !slices.ContainsFunc(v.groups, func(g string) bool { return slices.Contains(w.Group, g) }) {
@@ -82,6 +83,11 @@ func (v *view) concerns(r *policy.Rule) (products []string, ok bool) {
 		}
 	}
 	return products, len(products) > 0
+}
+
+// spares tells at a glance that a rule allows whatever is asked: it is of a list on which nobody has put the customer.
+func (v *view) spares(r *policy.Rule) bool {
+	return r.Kind == policy.List && v.unlisted && r.List != "optout" && r.List != "complaint"
 }
 
 // onList tells whether the customer is on a list, and since which event.
@@ -200,6 +206,7 @@ func (v *view) each(r *policy.Rule, product string, f func(Evidence)) {
 	}
 }
 
+// in tells whether a list names something; an empty one names all.
 func in(list []string, s string) bool { return len(list) == 0 || slices.Contains(list, s) }
 
 func matches(f *policy.Filter, c *CallEntry) bool {

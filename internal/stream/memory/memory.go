@@ -33,6 +33,10 @@ type Driver[S any] struct {
 	offsets   map[string]int64
 
 	undo []func() // how to take back what the record in hand did
+
+	lent  []*S     // states given out to the record in hand by a codec that borrows
+	bytes [][]byte // what they were read from
+	free  []*S
 }
 
 // New makes a driver for partition 0 of 1, its clock at the Unix epoch until a record or SetNow moves it.
@@ -155,6 +159,7 @@ func (d *Driver[S]) guard(r stream.Record, f func() error) error {
 	d.undo = d.undo[:0]
 	n := len(d.outputs)
 	err := f()
+	d.takeBack()
 	if err == nil {
 		return nil
 	}
@@ -226,6 +231,42 @@ func (d *Driver[S]) get(key string) (*S, bool, error) {
 	return s, true, nil
 }
 
+// lend is get for a record: as in the runtime, what a borrowing codec reads is over when the record is.
+func (d *Driver[S]) lend(key string) (*S, bool, error) {
+	b, ok := d.states[key]
+	borrower, borrows := d.def.Codec.(stream.Borrower[S])
+	if !ok || !borrows {
+		return d.get(key)
+	}
+	b = bytes.Clone(b)
+	s := d.room()
+	if err := borrower.Borrow(s, b); err != nil {
+		return nil, false, fmt.Errorf("decode state of %q: %w", key, err)
+	}
+	d.bytes = append(d.bytes, b)
+	return s, true, nil
+}
+
+func (d *Driver[S]) room() *S {
+	s := new(S)
+	if n := len(d.free); n > 0 {
+		s, d.free = d.free[n-1], d.free[:n-1]
+	}
+	d.lent = append(d.lent, s)
+	return s
+}
+
+// takeBack overwrites what was read for the record, so that whatever still points there shows up.
+func (d *Driver[S]) takeBack() {
+	for _, b := range d.bytes {
+		for i := range b {
+			b[i] = 0xee
+		}
+	}
+	d.free = append(d.free, d.lent...)
+	d.lent, d.bytes = d.lent[:0], d.bytes[:0]
+}
+
 func (d *Driver[S]) put(key string, s *S) error {
 	b, err := d.def.Codec.Append(nil, s)
 	if err != nil {
@@ -261,8 +302,17 @@ func (d *Driver[S]) saveTimer(key string) {
 // backend shows the driver to a Context, and keeps these methods off the Driver's own.
 type backend[S any] struct{ d *Driver[S] }
 
-func (b backend[S]) Get(key string) (*S, bool, error) { return b.d.get(key) }
-func (b backend[S]) Put(key string, s *S) error       { return b.d.put(key, s) }
+func (b backend[S]) Get(key string) (*S, bool, error) { return b.d.lend(key) }
+
+func (b backend[S]) New() *S {
+	if borrower, ok := b.d.def.Codec.(stream.Borrower[S]); ok {
+		if s := b.d.room(); borrower.Borrow(s, nil) == nil {
+			return s
+		}
+	}
+	return new(S)
+}
+func (b backend[S]) Put(key string, s *S) error { return b.d.put(key, s) }
 
 func (b backend[S]) Delete(key string) error {
 	b.d.saveState(key)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ func (p *Policy) Location(name string) *time.Location {
 	if z, ok := p.zones.Load(name); ok {
 		return z.(*time.Location)
 	}
+	name = strings.Clone(name) // it is kept, and may be part of a history that is over soon
 	z, err := time.LoadLocation(name)
 	if err != nil {
 		z = p.Zone
