@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -19,18 +20,21 @@ const (
 // ahead loads the states of the next records' keys that memory doesn't have. It changes nothing that anybody can see.
 func (p *partition[S]) ahead() error {
 	most := min(aheadRecords, p.entries/4)
-	keys := p.aheadKeys[:0]
+	keys, places := p.aheadKeys[:0], p.aheadPlaces[:0]
 	for i := range p.in {
-		for _, r := range p.in[i].recs[:min(len(p.in[i].recs), aheadRecords)] {
-			if len(keys) >= most {
-				break
-			}
-			if k := text(r.Key); !p.cache.Contains(k) && p.spill[k] == nil {
-				keys = append(keys, k)
+		in := &p.in[i]
+		n := min(len(in.recs), aheadRecords)
+		in.found = slices.Grow(in.found[:0], n)[:n]
+		for j, r := range in.recs[:n] {
+			k := text(r.Key)
+			e := p.cache.get(k)
+			if in.found[j] = e; e == nil && len(keys) < most && p.spill[k] == nil {
+				keys, places = append(keys, k), append(places, &in.found[j])
 			}
 		}
 	}
-	p.aheadKeys = keys
+	p.aheadKeys, p.aheadPlaces = keys, places
+	defer clear(places)
 	defer clear(keys)
 	if len(keys) < aheadFew {
 		return nil
@@ -61,7 +65,8 @@ func (p *partition[S]) ahead() error {
 		} else {
 			e = p.absent(k)
 		}
-		p.cache.Add(e.key, e)
+		p.cache.add(e)
+		*places[o.n] = e
 	}
 	return nil
 }

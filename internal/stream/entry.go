@@ -35,6 +35,10 @@ type entry[S any] struct {
 	dirty bool   // differs from what is committed
 	lent  bool   // dec was handed out in this record and not put since
 
+	cached bool // it stands in the cache
+	used   bool // and was asked for since the cache's hand passed
+	place  int32
+
 	queued bool // it stands in the partition's queue of decoded entries
 	again  bool // and was used since
 }

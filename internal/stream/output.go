@@ -126,7 +126,7 @@ func (p *partition[S]) abort() {
 	p.finish()
 	for _, e := range touched {
 		if e.where == stored {
-			p.cache.Remove(e.key)
+			p.cache.remove(e)
 		}
 	}
 	clear(touched)
@@ -144,7 +144,7 @@ func (p *partition[S]) finish() {
 			}
 		}
 	}
-	p.touched, p.recent = p.touched[:0], nil
+	p.touched, p.recent, p.hint = p.touched[:0], nil, nil
 	clear(p.undo)
 	p.undo = p.undo[:0]
 	clear(p.outputs)

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -20,7 +19,7 @@ type partition[S any] struct {
 	id  int32
 	ctx *Context[S]
 
-	cache   *simplelru.LRU[string, *entry[S]]
+	cache   cache[S]
 	entries int                  // the cache's size
 	spill   map[string]*entry[S] // evicted from cache and still needed: touched in this transaction, or not stored
 	dec     decoded[S]
@@ -32,6 +31,7 @@ type partition[S any] struct {
 	txn     uint64
 	rec     uint64
 	touched []*entry[S]
+	hint    *entry[S] // what ahead has found for the record in hand
 	recent  *entry[S] // found last; it counts while the record in hand is the one that touched it
 	undo    []undo[S]
 	outputs []Output
@@ -58,15 +58,16 @@ type partition[S any] struct {
 	flushDone chan error // nil: no flush is under way
 	flushed   time.Time  // when the last one began
 
-	aheadKeys  []string
-	aheadOrder []sortedKey
+	aheadKeys   []string
+	aheadPlaces []**entry[S] // where what is found for a key is noted
+	aheadOrder  []sortedKey
 
 	meta     meta
 	key, val []byte
 	fatal    error // of the store, met inside a call of the processor
 	tooLarge error // of an output, likewise
 
-	in      []run // records of the poll, one run per input topic
+	in      []run[S] // records of the poll, one run per input topic
 	record  Record
 	rejects int
 	settled []failureKey // failures this transaction would end
@@ -92,9 +93,10 @@ type partition[S any] struct {
 const maxRecord = 1_000_000
 
 // run is what a poll brought of one topic.
-type run struct {
+type run[S any] struct {
 	topic string
 	recs  []*kgo.Record
+	found []*entry[S] // what ahead has found for the first of recs; nil = nothing
 }
 
 func newPartition[S any](r *Runner[S], id int32, entries int) *partition[S] {
@@ -104,9 +106,9 @@ func newPartition[S any](r *Runner[S], id int32, entries int) *partition[S] {
 	}
 	p.ctx = NewContext[S](p)
 	p.borrower, _ = r.def.Codec.(Borrower[S])
-	p.cache, _ = simplelru.NewLRU(max(entries, 1), func(key string, e *entry[S]) {
+	p.cache = newCache(p.entries, func(e *entry[S]) {
 		if e.txn == p.txn || e.where != stored {
-			p.spill[key] = e
+			p.spill[e.key] = e
 		}
 	})
 	return p
@@ -123,14 +125,16 @@ func (p *partition[S]) find(key string) (*entry[S], error) {
 	if e := p.recent; e != nil && e.rec == p.rec && e.key == key { // a record mostly asks for one key, several times
 		return e, nil
 	}
-	e, ok := p.cache.Get(key)
-	if !ok && len(p.spill) > 0 {
-		if e, ok = p.spill[key]; ok {
-			delete(p.spill, e.key)
-			p.cache.Add(e.key, e)
+	e := p.hint
+	if e == nil || !e.cached || e.key != key {
+		if e = p.cache.get(key); e == nil && len(p.spill) > 0 {
+			if e = p.spill[key]; e != nil {
+				delete(p.spill, e.key)
+				p.cache.add(e)
+			}
 		}
 	}
-	if !ok {
+	if e == nil {
 		var err error
 		if e, err = p.load(key); err != nil {
 			p.fatal = err
@@ -138,11 +142,12 @@ func (p *partition[S]) find(key string) (*entry[S], error) {
 		}
 		e.txn = p.txn
 		p.touched = append(p.touched, e)
-		p.cache.Add(e.key, e)
+		p.cache.add(e)
 	} else if e.txn != p.txn {
 		e.txn, e.baseTimer, e.baseState, e.dirty = p.txn, e.timer, e.slot != nil, false
 		p.touched = append(p.touched, e)
 	}
+	e.used = true
 	if e.rec != p.rec {
 		e.rec = p.rec
 		p.undo = append(p.undo, undo[S]{e, e.slot, e.timer, e.dirty})
@@ -431,9 +436,13 @@ func (p *partition[S]) pop() (*kgo.Record, string) {
 	if best < 0 {
 		return nil, ""
 	}
-	r := p.in[best].recs[0]
-	p.in[best].recs = p.in[best].recs[1:]
-	return r, p.in[best].topic
+	in := &p.in[best]
+	r := in.recs[0]
+	in.recs = in.recs[1:]
+	if p.hint = nil; len(in.found) > 0 {
+		p.hint, in.found = in.found[0], in.found[1:]
+	}
+	return r, in.topic
 }
 
 // failure is an error of the processor about one record or timer (then topic is empty and key set).

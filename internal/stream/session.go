@@ -250,7 +250,7 @@ func (r *Runner[S]) drop(id int32) {
 func (r *Runner[S]) shareCache() {
 	for _, p := range r.parts {
 		p.entries = max(r.cfg.CacheEntries/len(r.parts), 1)
-		p.cache.Resize(p.entries)
+		p.cache.resize(p.entries)
 		p.dec.most = max(r.cfg.Decoded/len(r.parts), 1)
 	}
 }

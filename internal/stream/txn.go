@@ -95,7 +95,7 @@ func (s *session[S]) collect(fetches kgo.Fetches, now time.Time) (parts []*parti
 			return
 		}
 		if n := len(ft.Records); n > 0 {
-			p.in = append(p.in, run{ft.Topic, ft.Records})
+			p.in = append(p.in, run[S]{topic: ft.Topic, recs: ft.Records})
 			records += n
 			p.polled[ft.Topic] = ft.Records[n-1].Offset + 1
 		}
