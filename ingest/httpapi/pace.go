@@ -20,7 +20,7 @@ import (
 // wait for all of them. So what says of itself that it has time (RFC 9218: "Priority: u=7", as imports do) is taken in small
 // portions, the next one when the last one is processed: permits never find more than a portion before them.
 const (
-	portion      = 128              // while permits are asked for
+	portion      = 32               // while permits are asked for
 	quietPortion = 2000             // while none are
 	quiet        = 10 * time.Second // since the last permit request
 	paceLimit    = 20 * time.Second // for one portion to be processed

@@ -36,7 +36,7 @@ func TestImportsLetPermitsGoFirst(t *testing.T) {
 	committed(func(end int64) int64 { return end }) // contactcap is there, and has done all
 	b.askedAt.Store(time.Now().Add(time.Hour).UnixMilli())
 	var lines strings.Builder
-	const n = 2*portion + 40
+	const n = 2*portion + portion/2
 	for i := range n {
 		lines.WriteString(strings.ReplaceAll(goodCall, `"c1"`, fmt.Sprintf(`"c%d"`, i)) + "\n")
 	}
