@@ -76,7 +76,7 @@ func fillUseless(day int64, zone string, version uint64) string {
 // touching are the intervals that lie on a day in part.
 func touching(day int64, zone string) string {
 	from, to := dayStart(dateOf(day), zone), dayStart(dateOf(day+1), zone)
-	return "start_at < " + to + " AND end_at > " + from + " AND start_at > " + from + " - INTERVAL 26 HOUR"
+	return fmt.Sprintf("start_at < %[2]s AND end_at > %[1]s AND start_at > %[1]s - INTERVAL 26 HOUR AND slot >= toUnixTimestamp(%[1]s) / 900 - 105 AND slot <= toUnixTimestamp(%[2]s) / 900", from, to)
 }
 
 func fillStates(day int64, zone string, version uint64) string {

@@ -33,7 +33,7 @@ func (s scope) clipped() (begin, end string) {
 
 // near keeps the intervals that can touch the range. They are cut at midnight, so none is longer than 25 hours.
 func (s scope) near() string {
-	return "start_at < " + s.to + " AND end_at > " + s.from + " AND start_at > " + s.from + " - INTERVAL 26 HOUR"
+	return "start_at < " + s.to + " AND end_at > " + s.from + " AND start_at > " + s.from + " - INTERVAL 26 HOUR AND slot >= " + s.firstSlot() + " - 105 AND slot <= " + s.lastSlot()
 }
 
 // timed are the agents' intervals that touch the range, cut to the gaps: columns of the agent, begin_ms and end_ms.

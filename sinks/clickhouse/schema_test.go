@@ -164,6 +164,13 @@ func forward(t *testing.T, o Options, all []migration, want string) {
 			t.Fatal(err)
 		}
 	}
+	// Of each interval of two agents the version that came last counts.
+	for revision := range 2 {
+		if err := c.Exec(t.Context(), `INSERT INTO agent_intervals (agent_id, state, start_at, end_at, revision)
+			SELECT concat('a', toString(number % 2)), 'talking', toDateTime64('2026-01-31 20:00:00', 3, 'UTC') + intDiv(number, 2) * 300 AS began, began + 100 + ?, ? FROM numbers(400)`, revision, uint64(revision)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cut := errors.New("cut off")
 	for fails := 0; ; fails++ {
 		n := 0
@@ -187,8 +194,13 @@ func forward(t *testing.T, o Options, all []migration, want string) {
 	if n, denied := count(t, c, "count() FROM permits_current"), count(t, c, "countIf(decision = 'deny' AND denied_by = ['CAP-01'] AND slot = intDiv(toUnixTimestamp(at), 900)) FROM permits_current INNER JOIN (SELECT request_id, slot FROM permits FINAL) AS p USING request_id"); n != 400 || denied != 200 {
 		t.Errorf("%d permits, %d of them denied, want 400 and 200", n, denied)
 	}
-	if n, slots := count(t, c, "countIf(n > 0) FROM (SELECT slot, sum(n) AS n FROM touched WHERE facts = 'permits' GROUP BY slot)"), count(t, c, "uniqExact(slot) FROM permits"); n != slots {
-		t.Errorf("%d slots of permits are known to be touched, want %d", n, slots)
+	if n, s := count(t, c, "count() FROM agent_intervals FINAL"), count(t, c, "sum(dateDiff('second', start_at, end_at)) FROM agent_intervals FINAL"); n != 400 || s != 400*101 {
+		t.Errorf("%d intervals of %d s, want 400 of %d", n, s, 400*101)
+	}
+	for facts, table := range map[string]string{"permits": "permits", "states": "agent_intervals"} {
+		if n, slots := count(t, c, "countIf(n > 0) FROM (SELECT slot, sum(n) AS n FROM touched WHERE facts = '"+facts+"' GROUP BY slot)"), count(t, c, "uniqExact(slot) FROM "+table); n != slots {
+			t.Errorf("%d slots of %s are known to be touched, want %d", n, facts, slots)
+		}
 	}
 	openDB(t, o)
 	if got := shapeOf(t, c); got != want {
