@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -14,9 +15,10 @@ import (
 
 // keptSheet is what was answered, as qa_reviews.detail keeps it.
 type keptSheet struct {
-	Comment string `json:"comment"`
-	Checks  []struct{ ID, Answer, Comment string }
-	Markers []struct {
+	RaterName string `json:"rater_name"` // "" where the sink wrote the review before it kept names
+	Comment   string `json:"comment"`
+	Checks    []struct{ ID, Answer, Comment string }
+	Markers   []struct {
 		AtMS       int64 `json:"at_ms"`
 		Text       string
 		Checkpoint string
@@ -91,6 +93,7 @@ func (c *console) closedReview(ctx context.Context, s *event.QATaskState) error 
 	if err := json.Unmarshal([]byte(detail), &kept); err != nil {
 		return fmt.Errorf("read the closed task's review: %w", err)
 	}
+	r.Rater.Name = cmp.Or(kept.RaterName, r.Rater.Name)
 	s.Task.CallStartedAt, r.Sheet.Sale, r.Sheet.Comment = started.UnixMilli(), r.Sale, kept.Comment
 	for _, x := range kept.Checks {
 		r.Sheet.Checks = append(r.Sheet.Checks, &event.QACheck{Id: x.ID, Answer: x.Answer, Comment: x.Comment})

@@ -95,7 +95,7 @@ func TestStory(t *testing.T) {
 		return code == 200 && strings.Contains(body, "This review is closed")
 	})
 	agent.open(page)
-	if got := agent.text(`document.querySelector("main").innerText`); !strings.Contains(got, "· stands") || !strings.Contains(got, "<b>he</b> said yes") || !strings.Contains(got, "60") {
+	if got := agent.text(`document.querySelector("main").innerText`); !strings.Contains(got, "· stands") || !strings.Contains(got, "<b>he</b> said yes") || !strings.Contains(got, "60") || !strings.Contains(got, "Rater <i onmouseover=alert(1)>One</i>") {
 		t.Errorf("the closed review says %s", got)
 	}
 	agent.fit("closed")

@@ -77,7 +77,8 @@ func (c *converter) reviewRow(s *event.QATaskState, revision uint64) error {
 	return nil
 }
 
-// sheetDetail is what was answered, as JSON, its free texts without numbers.
+// sheetDetail is what was answered and by whom, as JSON, its free texts without numbers. The rater's name stands beside his
+// id in rater: a closed review is read from here alone.
 func sheetDetail(r *event.QAReview) (string, error) {
 	type check struct {
 		ID      string `json:"id"`
@@ -99,12 +100,13 @@ func sheetDetail(r *event.QAReview) (string, error) {
 		Amount float64 `json:"amount"`
 	}
 	out := struct {
+		RaterName string    `json:"rater_name,omitempty"`
 		Comment   string    `json:"comment,omitempty"`
 		Checks    []check   `json:"checks"`
 		Markers   []marker  `json:"markers,omitempty"`
 		Sections  []section `json:"sections"`
 		Penalties []penalty `json:"penalties,omitempty"`
-	}{Comment: number.MaskText(r.Sheet.GetComment()), Checks: []check{}, Sections: []section{}}
+	}{RaterName: number.MaskText(r.Rater.GetName()), Comment: number.MaskText(r.Sheet.GetComment()), Checks: []check{}, Sections: []section{}}
 	for _, x := range r.Sheet.GetChecks() {
 		out.Checks = append(out.Checks, check{x.Id, x.Answer, number.MaskText(x.Comment)})
 	}
