@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ringfence/ringfence/internal/auditlog"
 	"github.com/ringfence/ringfence/internal/identity"
 )
 
@@ -202,13 +201,7 @@ func (c *console) form(w http.ResponseWriter, r *http.Request) bool {
 
 func (c *console) decided(w http.ResponseWriter, r *http.Request, u *identity.User, d Decision) {
 	d.By, d.Address, d.Reason = u, identity.Address(r), maskedText(strings.TrimSpace(r.PostForm.Get("reason")))
-	if auditlog.CheckReason(d.Reason) != nil {
-		text, err := c.locale(r).text("alerts.noreason")
-		if err != nil {
-			c.broken(w, r, err)
-			return
-		}
-		c.fail(w, r, http.StatusUnprocessableEntity, text)
+	if !c.reasoned(w, r, d.Reason) {
 		return
 	}
 	err := c.opt.Alerts.Decide(r.Context(), d)

@@ -62,7 +62,7 @@ func (c *console) signedIn(h userHandler, roles ...string) http.Handler {
 				token = r.PostFormValue("csrf")
 			}
 			if !c.opt.Sessions.Sealer.CheckCSRF(s.ID, token) {
-				c.fail(w, r, http.StatusForbidden, "csrf")
+				c.failAs(w, r, http.StatusForbidden, "problem.csrf")
 				return
 			}
 		}
@@ -112,9 +112,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func writeProblem(w http.ResponseWriter, status int, detail string) {
+func writeProblem(w http.ResponseWriter, status int, title, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": detail})
+	_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": title, "status": status, "detail": detail})
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"embed"
 	"errors"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"log/slog"
@@ -37,12 +38,13 @@ type Options struct {
 
 // console answers the pages.
 type console struct {
-	opt     Options
-	locales []*locale
-	matcher language.Matcher
-	pages   map[string]map[string]*template.Template // by language and name
-	limiter *identity.Limiter
-	heard   *lru.Cache[string, time.Time] // when a session was last noted to hear a recording
+	opt      Options
+	locales  []*locale
+	matcher  language.Matcher
+	pages    map[string]map[string]*template.Template // by language and name
+	refusals []refusal
+	limiter  *identity.Limiter
+	heard    *lru.Cache[string, time.Time] // when a session was last noted to hear a recording
 }
 
 // New makes the console's handler. It serves / and /console/.
@@ -63,6 +65,9 @@ func New(opt Options) (http.Handler, error) {
 	}
 	if c.locales, err = loadLocales(files); err != nil {
 		return nil, err
+	}
+	if c.refusals, err = loadRefusals(c.locales[0]); err != nil {
+		return nil, fmt.Errorf("read the refusals: %w", err)
 	}
 	c.matcher = newMatcher(c.locales)
 	pages := []string{"dashboards/overview.html", "qa/signin.html", "qa/problem.html"}

@@ -20,7 +20,8 @@ type locale struct {
 	Tag  string // of the html element: en, zh-CN
 	Name string // in the language itself
 	loc  *i18n.Localizer
-	ids  map[string]bool
+	// texts are the messages as they are written, by id; of a plural the form "other"
+	texts map[string]string
 }
 
 // locales in the order in which they are offered; the first is the default.
@@ -37,11 +38,11 @@ func loadLocales(files fs.FS) ([]*locale, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the messages %s: %w", file, err)
 		}
-		ids := make(map[string]bool, len(m.Messages))
+		texts := make(map[string]string, len(m.Messages))
 		for _, x := range m.Messages {
-			ids[x.ID] = true
+			texts[x.ID] = x.Other
 		}
-		out = append(out, &locale{Tag: l.tag, Name: l.name, loc: i18n.NewLocalizer(bundle, l.tag), ids: ids})
+		out = append(out, &locale{Tag: l.tag, Name: l.name, loc: i18n.NewLocalizer(bundle, l.tag), texts: texts})
 	}
 	return out, nil
 }
@@ -80,7 +81,10 @@ func (l *locale) text(id string, params ...any) (string, error) {
 // word is the message prefix.value for a value of an enumeration; a value without a message is shown as it is.
 func (l *locale) word(prefix, value string) string {
 	id := prefix + "." + value
-	if !l.ids[id] {
+	if value == "other" { // which in a message file is a form of the plural
+		id += "s"
+	}
+	if _, ok := l.texts[id]; !ok {
 		return strings.ReplaceAll(value, "_", " ")
 	}
 	s, err := l.text(id)
@@ -90,11 +94,19 @@ func (l *locale) word(prefix, value string) string {
 	return s
 }
 
+// rubrics is the language as rubrics name it.
+func (l *locale) rubrics() string {
+	if l.Tag == "zh-CN" {
+		return "zh"
+	}
+	return l.Tag
+}
+
 // messages with a prefix, for the scripts of a page.
 func (l *locale) messages(prefix string) (map[string]string, error) {
 	out := map[string]string{}
 	var ids []string
-	for id := range l.ids {
+	for id := range l.texts {
 		if strings.HasPrefix(id, prefix+".") {
 			ids = append(ids, id)
 		}

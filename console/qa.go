@@ -10,7 +10,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/ringfence/ringfence/event"
-	"github.com/ringfence/ringfence/internal/auditlog"
 	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/qadesk"
 	"github.com/ringfence/ringfence/internal/qarules"
@@ -150,15 +149,13 @@ func (c *console) taskDo(w http.ResponseWriter, r *http.Request, u *identity.Use
 	case "publish":
 		_, err = desk.Publish(r.Context(), who, id, r.PostFormValue("command"))
 	case "appeal":
-		if err = auditlog.CheckReason(r.PostFormValue("text")); err != nil {
-			c.fail(w, r, http.StatusUnprocessableEntity, err.Error())
+		if !c.reasoned(w, r, r.PostFormValue("text")) {
 			return
 		}
 		_, err = desk.Appeal(r.Context(), who, id, r.PostFormValue("command"), text("text"), r.PostForm["checkpoints"])
 		back = "/console/me"
 	case "decide":
-		if err = auditlog.CheckReason(r.PostFormValue("reason")); err != nil {
-			c.fail(w, r, http.StatusUnprocessableEntity, err.Error())
+		if !c.reasoned(w, r, r.PostFormValue("reason")) {
 			return
 		}
 		_, err = desk.Decide(r.Context(), who, id, r.PostFormValue("command"), &event.QADecide{Side: r.PostFormValue("side"), Vote: r.PostFormValue("vote"), Reason: text("reason")})

@@ -28,7 +28,7 @@ type samplingData struct {
 	Days     []sampledDay
 	Day      string
 	Report   any
-	Problem  string
+	Failed   bool // the day could not be drawn again now
 	Verified bool
 	OneIn    int
 }
@@ -62,7 +62,8 @@ func (c *console) sampling(w http.ResponseWriter, r *http.Request, u *identity.U
 			return
 		}
 		if d.Report, err = c.opt.QA.VerifyDay(r.Context(), day); err != nil {
-			d.Problem = err.Error()
+			c.opt.Logger.Error("a day's draw cannot be done again", "day", day, "error", err)
+			d.Failed = true
 		}
 	}
 	c.show(w, r, http.StatusOK, "sampling", "nav.sampling", d)

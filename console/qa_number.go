@@ -17,8 +17,7 @@ type numberData struct{ Task, Number string }
 // number shows the number of a task's customer: with a reason, and on record before anybody sees it.
 func (c *console) number(w http.ResponseWriter, r *http.Request, u *identity.User) {
 	reason := r.PostFormValue("reason")
-	if err := auditlog.CheckReason(reason); err != nil {
-		c.fail(w, r, http.StatusUnprocessableEntity, err.Error())
+	if !c.reasoned(w, r, reason) {
 		return
 	}
 	s := c.visible(w, r, u)
@@ -28,7 +27,7 @@ func (c *console) number(w http.ResponseWriter, r *http.Request, u *identity.Use
 	n, err := c.opt.QA.Number(r.Context(), s.Task.CallId)
 	switch {
 	case errors.Is(err, ErrNoNumber):
-		c.fail(w, r, http.StatusNotFound, "number")
+		c.failAs(w, r, http.StatusNotFound, "problem.number")
 		return
 	case err != nil:
 		c.broken(w, r, err)

@@ -32,16 +32,26 @@ func (c *console) opened(w http.ResponseWriter, r *http.Request, u *identity.Use
 	}
 	switch {
 	case errors.Is(err, recording.ErrMissing), errors.Is(err, recording.ErrName):
-		writeProblem(w, http.StatusNotFound, "missing")
+		c.unheard(w, r, http.StatusNotFound, "missing")
 	case errors.Is(err, recording.ErrUnreadable):
-		writeProblem(w, http.StatusUnsupportedMediaType, "unreadable")
+		c.unheard(w, r, http.StatusUnsupportedMediaType, "unreadable")
 	case err != nil:
 		c.opt.Logger.Error("a recording cannot be read", "task", s.Task.TaskId, "error", err)
-		writeProblem(w, http.StatusServiceUnavailable, "unavailable")
+		c.unheard(w, r, http.StatusServiceUnavailable, "unavailable")
 	default:
 		return s, o, kind
 	}
 	return nil, nil, ""
+}
+
+// unheard says why a recording cannot be heard: to the player in one of the words its script knows, to who downloads it
+// in a sentence.
+func (c *console) unheard(w http.ResponseWriter, r *http.Request, status int, why string) {
+	if r.Method == http.MethodPost {
+		c.failAs(w, r, status, "script."+why)
+		return
+	}
+	writeProblem(w, status, http.StatusText(status), why)
 }
 
 // listen sends a recording, or the part of it that is asked for.
@@ -91,10 +101,10 @@ func (c *console) waveform(w http.ResponseWriter, r *http.Request, u *identity.U
 	x, err := c.opt.QA.Waveforms.Of(o)
 	switch {
 	case errors.Is(err, recording.ErrUnreadable):
-		writeProblem(w, http.StatusUnsupportedMediaType, "unreadable")
+		c.unheard(w, r, http.StatusUnsupportedMediaType, "unreadable")
 	case err != nil:
 		c.opt.Logger.Error("a waveform cannot be computed", "task", s.Task.TaskId, "error", err)
-		writeProblem(w, http.StatusServiceUnavailable, "unavailable")
+		c.unheard(w, r, http.StatusServiceUnavailable, "unavailable")
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		writeJSON(w, http.StatusOK, x)
@@ -104,8 +114,7 @@ func (c *console) waveform(w http.ResponseWriter, r *http.Request, u *identity.U
 // download hands a recording out as a file: with a reason, and on record before the first byte.
 func (c *console) download(w http.ResponseWriter, r *http.Request, u *identity.User) {
 	reason := r.PostFormValue("reason")
-	if err := auditlog.CheckReason(reason); err != nil {
-		c.fail(w, r, http.StatusUnprocessableEntity, err.Error())
+	if !c.reasoned(w, r, reason) {
 		return
 	}
 	s, o, kind := c.opened(w, r, u)

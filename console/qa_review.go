@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/ringfence/ringfence/event"
-	"github.com/ringfence/ringfence/internal/auditlog"
 	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/number"
 	"github.com/ringfence/ringfence/internal/qadesk"
@@ -118,10 +117,7 @@ func (c *console) review(w http.ResponseWriter, r *http.Request, u *identity.Use
 		return
 	}
 	who, now := actor(u), c.opt.Now().UnixMilli()
-	d := &reviewData{State: s, Command: uuid.NewString(), Answers: map[string]string{}, Notes: map[string]string{}, Lang: "en", Heard: c.opt.QA.Recordings != nil}
-	if c.locale(r).Tag == "zh-CN" {
-		d.Lang = "zh"
-	}
+	d := &reviewData{State: s, Command: uuid.NewString(), Answers: map[string]string{}, Notes: map[string]string{}, Lang: c.locale(r).rubrics(), Heard: c.opt.QA.Recordings != nil}
 	d.Editing = s.Status == qarules.Claimed && s.ClaimedBy.GetUserId() == u.Name
 	d.MayClaim = !d.Editing && qarules.MayClaim(who, s, c.opt.QA.Desk.Agent(s.Task.AgentId), now) == nil
 	d.Sheet = s.Review.GetSheet()
@@ -210,11 +206,12 @@ func (c *console) readSheet(w http.ResponseWriter, r *http.Request) (*sentSheet,
 		err = protojson.Unmarshal(in.Sheet, sheet)
 	}
 	if err != nil {
-		writeProblem(w, http.StatusBadRequest, "the sheet cannot be read: "+err.Error())
+		c.opt.Logger.Warn("a sheet cannot be read", "path", r.URL.Path, "error", err)
+		c.fail(w, r, http.StatusBadRequest, "")
 		return nil, nil
 	}
 	if len(sheet.Markers) > mostMarkers || len(sheet.Checks) > 1000 {
-		writeProblem(w, http.StatusRequestEntityTooLarge, "there are too many markers or answers")
+		c.fail(w, r, http.StatusRequestEntityTooLarge, "")
 		return nil, nil
 	}
 	sheet.Comment = maskedText(sheet.Comment)
@@ -265,8 +262,7 @@ func (c *console) amend(w http.ResponseWriter, r *http.Request, u *identity.User
 	if in == nil {
 		return
 	}
-	if err := auditlog.CheckReason(in.Reason); err != nil {
-		writeProblem(w, http.StatusUnprocessableEntity, err.Error())
+	if !c.reasoned(w, r, in.Reason) {
 		return
 	}
 	id := r.PathValue("id")

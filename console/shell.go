@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringfence/ringfence/internal/auditlog"
 	"github.com/ringfence/ringfence/internal/identity"
 	"github.com/ringfence/ringfence/internal/number"
 )
@@ -210,13 +212,38 @@ func (c *console) broken(w http.ResponseWriter, r *http.Request, err error) {
 
 type brokenKey struct{}
 
-// fail shows that something did not work: what, and where to go on.
+// fail says that something did not work, in the reader's language, and where to go on. detail is what was refused, as the
+// part that did it says it (because), or "": then it is what the status means.
 func (c *console) fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	l := c.locale(r)
+	if detail != "" {
+		detail = c.because(l, detail)
+	}
+	c.say(w, r, status, cmp.Or(detail, l.texts[fmt.Sprintf("problem.detail%d", status)]))
+}
+
+// failAs is fail with a message of its own.
+func (c *console) failAs(w http.ResponseWriter, r *http.Request, status int, message string) {
+	c.say(w, r, status, c.locale(r).texts[message])
+}
+
+// say answers a page with a page and a script with JSON.
+func (c *console) say(w http.ResponseWriter, r *http.Request, status int, text string) {
+	title := fmt.Sprintf("problem.status%d", status)
 	if wantsJSON(r) {
-		writeProblem(w, status, detail)
+		writeProblem(w, status, c.locale(r).texts[title], text)
 		return
 	}
-	c.show(w, r, status, "problem", fmt.Sprintf("problem.status%d", status), map[string]any{"Status": status, "Detail": detail})
+	c.show(w, r, status, "problem", title, text)
+}
+
+// reasoned refuses a reason that says nothing; false: it did.
+func (c *console) reasoned(w http.ResponseWriter, r *http.Request, reason string) bool {
+	if auditlog.CheckReason(reason) == nil {
+		return true
+	}
+	c.failAs(w, r, http.StatusUnprocessableEntity, "problem.reason")
+	return false
 }
 
 // preferences keeps the reader's language and theme in cookies of his browser.
