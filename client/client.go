@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -186,7 +187,12 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 	if h == nil {
 		h = http.DefaultClient
 	}
-	return h.Do(req)
+	resp, err := h.Do(req)
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return nil, fmt.Errorf("no ringfence answers at %s: %w", c.Base, dial)
+	}
+	return resp, err
 }
 
 func (c *Client) once(ctx context.Context, method, path, contentType string, body []byte, want int, into any) error {

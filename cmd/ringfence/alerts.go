@@ -66,8 +66,13 @@ func alertsList(g *globals) *cobra.Command {
 				_, err = fmt.Fprintln(w, "no alerts")
 				return err
 			}
+			zone, err := g.zone()
+			if err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintf(w, "times are in %s\n", zone)
 			for _, a := range list {
-				_, _ = fmt.Fprintf(w, "%s  %-12s %-8s %s, %s %s\n  %s\n", a.Since.Format("2006-01-02 15:04"), a.State, a.Severity, strings.ReplaceAll(a.Kind, "_", " "), a.Dimension, a.Subject, a.Detail)
+				_, _ = fmt.Fprintf(w, "%s  %-12s %-8s %s, %s %s\n  %s\n", a.Since.In(zone).Format("2006-01-02 15:04"), a.State, a.Severity, strings.ReplaceAll(a.Kind, "_", " "), a.Dimension, a.Subject, a.Detail)
 				if a.Done != "" {
 					_, _ = fmt.Fprintln(w, "  "+a.Done)
 				}

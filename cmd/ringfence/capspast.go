@@ -21,10 +21,9 @@ import (
 func work(ctx context.Context, c *client.Client, w io.Writer, what, path string, q url.Values, contentType string, body []byte, into any) error {
 	var step func(float64)
 	if f, ok := w.(*os.File); ok && terminal(f) {
-		bar := progress(w)
-		bar.Describe(what)
-		step = func(done float64) { _ = bar.Set(int(done * 1000)) }
-		defer func() { _ = bar.Finish() }()
+		show, finish := progress(w)
+		step = func(done float64) { show(what, done) }
+		defer finish()
 	}
 	return c.Work(ctx, path, q, contentType, body, step, into)
 }

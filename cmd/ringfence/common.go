@@ -40,6 +40,19 @@ func (g *globals) client() (*client.Client, error) {
 	return &client.Client{Base: base, Token: os.Getenv("RINGFENCE_TOKEN"), HTTP: &http.Client{Timeout: 10 * time.Minute}, Retry: 5 * time.Second}, nil
 }
 
+// zone is the reporting zone, in which commands print times.
+func (g *globals) zone() (*time.Location, error) {
+	cfg, err := g.load()
+	if err != nil {
+		return nil, err
+	}
+	loc, err := time.LoadLocation(cfg.Reporting.TimeZone)
+	if err != nil {
+		return nil, &exit{2, fmt.Errorf("reporting.time_zone: %w", err)}
+	}
+	return loc, nil
+}
+
 // formats declares --format with its allowed values.
 func formats(cmd *cobra.Command, into *string, allowed ...string) {
 	cmd.Flags().StringVar(into, "format", allowed[0], "how to print: "+strings.Join(allowed, ", "))

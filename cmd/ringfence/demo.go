@@ -87,10 +87,12 @@ func runDemo(cmd *cobra.Command, g *globals, once bool, days int, dataDir, forma
 	if err != nil {
 		return &exit{2, err}
 	}
+	running, end := context.WithCancel(context.WithoutCancel(cmd.Context())) // the stack outlives the centre: it takes back the permits of the calls not placed
+	defer end()
+	ran := make(chan error, 1)
+	go func() { ran <- a.Run(running) }()
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
-	ran := make(chan error, 1)
-	go func() { ran <- a.Run(ctx) }()
 	work := make(chan error, 1)
 	go func() {
 		work <- demoWork(ctx, cmd, a, cfg.Reporting.TimeZone, dataDir, password, once, days, format, began)
@@ -98,12 +100,10 @@ func runDemo(cmd *cobra.Command, g *globals, once bool, days int, dataDir, forma
 	select {
 	case err = <-ran: // a part gave up
 		cancel()
-		return &exit{2, errors.Join(err, <-work)}
+		err = errors.Join(err, <-work)
 	case err = <-work:
-	}
-	cancel()
-	if rerr := <-ran; rerr != nil {
-		err = errors.Join(err, rerr)
+		end()
+		err = errors.Join(err, <-ran)
 	}
 	if err != nil && cmd.Context().Err() == nil {
 		return &exit{2, err}
@@ -128,11 +128,10 @@ func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir, pa
 	if err := importSamples(ctx, out, a, dir); err != nil {
 		return err
 	}
-	bar := progress(out)
+	show, finish := progress(out)
 	centre, err := demo.New(demo.Options{Seed: 2026, Dir: filepath.Join(dir, "centre"), Client: a.Client(), Location: loc, Days: days, Before: before,
 		Progress: func(p demo.Progress) {
-			bar.Describe(fmt.Sprintf("%s  %6d calls  %6d permits  %6d denied", p.Day, p.Calls, p.Permits, p.Denied))
-			_ = bar.Set(int(p.Done * 1000))
+			show(fmt.Sprintf("%s  %6d calls  %6d permits  %6d denied", p.Day, p.Calls, p.Permits, p.Denied), p.Done)
 		}})
 	if err != nil {
 		return err
@@ -145,7 +144,7 @@ func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir, pa
 		if err := centre.History(ctx); err != nil {
 			return err
 		}
-		_ = bar.Finish()
+		finish()
 	}
 	_, _ = fmt.Fprintln(out, "· waiting until every fact is in ClickHouse")
 	if err := counted(ctx, a); err != nil {
@@ -180,9 +179,23 @@ func counted(ctx context.Context, a *app.App) error {
 	return a.Counted(ctx)
 }
 
-func progress(w io.Writer) *progressbar.ProgressBar {
-	return progressbar.NewOptions(1000, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24), progressbar.OptionThrottle(200*time.Millisecond),
+// progress shows how far something is (0 to 1): a bar on a terminal, else a line for every tenth.
+func progress(w io.Writer) (show func(what string, done float64), finish func()) {
+	if f, ok := w.(*os.File); !ok || !terminal(f) {
+		tenths := 0
+		return func(what string, done float64) {
+			if n := int(done * 10); n > tenths {
+				tenths = n
+				_, _ = fmt.Fprintf(w, "  %3d %%  %s\n", 10*n, what)
+			}
+		}, func() {}
+	}
+	bar := progressbar.NewOptions(1000, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24), progressbar.OptionThrottle(200*time.Millisecond),
 		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true), progressbar.OptionUseANSICodes(false))
+	return func(what string, done float64) {
+		bar.Describe(what)
+		_ = bar.Set(int(done * 1000))
+	}, func() { _ = bar.Finish() }
 }
 
 func waitFor(ctx context.Context, atMost time.Duration, done func() (bool, error)) error {

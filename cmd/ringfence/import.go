@@ -60,7 +60,7 @@ taken; 1: some were rejected; 2: it could not run.`,
 			// A system that goes away is waited for; one that was never there is told at once.
 			var answered *client.Error
 			if err := c.Get(cmd.Context(), "/healthz", nil, &json.RawMessage{}); err != nil && !errors.As(err, &answered) {
-				return &exit{2, fmt.Errorf("no ringfence answers at %s: %w", c.Base, err)}
+				return &exit{2, err}
 			}
 			system := &importer.HTTP{Base: c.Base, Token: c.Token}
 			errOut := cmd.ErrOrStderr()
@@ -103,13 +103,12 @@ func terminal(f *os.File) bool {
 }
 
 func importBar(w io.Writer, format string) (func(done, of int64), func()) {
-	bar := progress(w)
-	bar.Describe("importing " + format)
+	show, finish := progress(w)
 	return func(done, of int64) {
 		if of > 0 {
-			_ = bar.Set(int(done * 1000 / of))
+			show("importing "+format, float64(done)/float64(of))
 		}
-	}, func() { _ = bar.Finish() }
+	}, finish
 }
 
 func printReport(w io.Writer, r *importer.Report) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // customers' zones must be known on any machine
 
@@ -99,5 +100,25 @@ user cache directory); "make setup" puts it there.`,
 	f.StringVar(&g.url, "url", os.Getenv("RINGFENCE_URL"), "address of a running system (RINGFENCE_URL)")
 	root.AddCommand(demoCommand(g), upCommand(g), capsCommand(g), configCommand(g), sqlCommand(g), kpiCommand(g), importCommand(g), deadletterCommand(g), dashboardsCommand(g), samplingCommand(g), recordingsCommand(g))
 	root.AddCommand(userCommand(g), qaCommand(), scoresCommand(g), reportCommand(g))
+	showUsage(root)
 	return root
+}
+
+// showUsage has every command say what its arguments are where they are wrong.
+func showUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if err == nil {
+				return nil
+			}
+			if len(cmd.ValidArgs) > 0 {
+				err = fmt.Errorf("%w; expected one of %s", err, strings.Join(cmd.ValidArgs, ", "))
+			}
+			return fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		showUsage(sub)
+	}
 }

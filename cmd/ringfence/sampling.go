@@ -63,6 +63,10 @@ func printVerification(cmd *cobra.Command, r *sampling.Report) error {
 		verdict = "THE DRAW IS NOT AS IT HAD TO BE"
 	}
 	w := cmd.OutOrStdout()
+	if r.OK && r.Population == 0 {
+		_, err := fmt.Fprintf(w, "%s: no valid recordings, and nothing drawn\n", r.Day)
+		return err
+	}
 	_, err := fmt.Fprintf(w, "%s: %s\n  %d valid recordings, %d had to be drawn at least, %d were\n", r.Day, verdict, r.Population, r.Required, r.Drawn)
 	for _, d := range r.Draws {
 		_, err = fmt.Fprintf(w, "  %s\n", d)
