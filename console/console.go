@@ -42,7 +42,8 @@ type console struct {
 	locales  []*locale
 	matcher  language.Matcher
 	pages    map[string]map[string]*template.Template // by language and name
-	refusals []refusal
+	refusals []sentence
+	told     []sentence
 	limiter  *identity.Limiter
 	heard    *lru.Cache[string, time.Time] // when a session was last noted to hear a recording
 }
@@ -66,8 +67,11 @@ func New(opt Options) (http.Handler, error) {
 	if c.locales, err = loadLocales(files); err != nil {
 		return nil, err
 	}
-	if c.refusals, err = loadRefusals(c.locales[0]); err != nil {
+	if c.refusals, err = loadSentences(c.locales[0], "refusal"); err != nil {
 		return nil, fmt.Errorf("read the refusals: %w", err)
+	}
+	if c.told, err = loadSentences(c.locales[0], "told"); err != nil {
+		return nil, fmt.Errorf("read what the watch tells: %w", err)
 	}
 	c.matcher = newMatcher(c.locales)
 	pages := []string{"dashboards/overview.html", "qa/signin.html", "qa/problem.html"}

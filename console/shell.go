@@ -86,7 +86,7 @@ func (c *console) parsePages(names ...string) error {
 		c.pages[l.Tag] = map[string]*template.Template{}
 		for _, file := range names {
 			name := strings.TrimSuffix(path.Base(file), ".html")
-			t, err := template.New("layout.html").Funcs(l.funcs()).Funcs(l.questions()).Funcs(c.formats()).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+file)
+			t, err := template.New("layout.html").Funcs(l.funcs()).Funcs(l.questions()).Funcs(c.formats()).Funcs(template.FuncMap{"told": func(said string) string { return c.telling(l, said) }}).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+file)
 			if err != nil {
 				return fmt.Errorf("parse the console's page %s: %w", file, err)
 			}

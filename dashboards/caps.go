@@ -19,10 +19,10 @@ func caps() Dashboard {
 			row(t("Which rules", "规则"),
 				half(list(t("Denials by rule", "各规则拦截"), "denials")), half(list(t("What became of permits", "许可去向"), "permit_fates"))),
 			row(t("Where", "分布"),
+				breakdown(t("Compliance by campaign", "各活动合规"), "campaign", "calls_made", "cap_violations", "abandonment_rate", "recording_coverage"),
 				half(breakdown(t("Permits by campaign", "各活动许可"), "campaign", "permits", "cap_denials")),
-				half(breakdown(t("Compliance by campaign", "各活动合规"), "campaign", "calls_made", "cap_violations", "abandonment_rate", "recording_coverage")),
 				half(breakdown(t("Permits by purpose", "各目的许可"), "purpose", "permits", "cap_denials")),
-				half(list(t("Calls that broke a cap", "超限通话"), "violations"))),
+				list(t("Calls that broke a cap", "超限通话"), "violations")),
 		},
 	}
 }

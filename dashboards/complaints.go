@@ -14,7 +14,7 @@ func complaints() Dashboard {
 			row(t("Over time", "趋势"),
 				trend(t("Complaints", "投诉量"), "hour", "complaints", "justified_complaints"),
 				trend(t("Complaint rate", "投诉率"), "hour", "complaint_rate")),
-			row(t("Alerts and causes", "告警与原因"), half(list(t("Alerts", "告警"), "alerts")), half(list(t("What they are about", "投诉类别"), "complaint_categories"))),
+			row(t("Alerts and causes", "告警与原因"), list(t("Alerts", "告警"), "alerts"), list(t("What they are about", "投诉类别"), "complaint_categories")),
 			row(t("Where", "分布"),
 				half(breakdown(t("By campaign", "按活动"), "campaign", "complaints", "complaint_rate", "complaints_per_order", "justified_complaints")),
 				half(breakdown(t("By agent", "按坐席"), "agent", "complaints", "complaint_rate", "justified_complaints")),

@@ -12,7 +12,7 @@ func dialer() Dashboard {
 			stats(t("Pace", "节奏"), "calls_made", "connect_rate", "answered_by_human", "abandonment_rate", "dials_per_seat_hour", "occupancy"),
 			row(t("Now", "当前"), list(t("What the dialer was told", "拨号指令"), "signals")),
 			row(t("Over time", "趋势"),
-				over(t("Agents and live calls", "坐席与在线通话"), "seats_over_time", "number"),
+				over(t("Agents, free and busy", "空闲与忙碌坐席"), "seats_over_time", "number"),
 				trend(t("Calls made and answered by a human", "外呼与人工接听"), "hour", "calls_made", "answered_by_human"),
 				trend(t("Connect rate", "接通率"), "hour", "connect_rate"),
 				trend(t("Abandonment", "呼损率"), "hour", "abandonment_rate"),

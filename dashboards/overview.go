@@ -19,8 +19,8 @@ func overview() Dashboard {
 				trend(t("Complaints", "投诉"), "hour", "complaints")),
 			row(t("Where", "分布"),
 				breakdown(t("By campaign", "按活动"), "campaign", "calls_made", "connect_rate", "orders", "order_rate", "abandonment_rate", "complaint_rate"),
-				half(breakdown(t("By team", "按班组"), "team", "calls_made", "order_rate", "average_handling_time", "occupancy")),
-				half(list(t("Alerts", "告警"), "alerts"))),
+				breakdown(t("By team", "按班组"), "team", "calls_made", "order_rate", "average_handling_time", "occupancy"),
+				list(t("Alerts", "告警"), "alerts")),
 		},
 	}
 }

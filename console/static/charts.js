@@ -6,6 +6,7 @@ const charts = (() => {
   const zone = document.body.dataset.zone;
   const whole = new Intl.NumberFormat(lang, { maximumFractionDigits: 0 });
   const decimal = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 });
+  const tenth = new Intl.NumberFormat(lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const fine = new Intl.NumberFormat(lang, { maximumSignificantDigits: 3 });
   const iso = new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const clock = { format: (d) => iso.format(d).replace(",", "") };
@@ -24,6 +25,7 @@ const charts = (() => {
     switch (unit) {
       case "ratio": {
         const p = value * 100;
+        if (p > 0 && p < 0.01) return "< 0.01 %";
         return (p !== 0 && Math.abs(p) < 1 ? p.toFixed(2) : p.toFixed(1)) + " %";
       }
       case "seconds": {
@@ -31,9 +33,9 @@ const charts = (() => {
         const s = Math.round(value);
         return s < 60 ? (value < 10 ? decimal.format(value) : s) + " s" : Math.floor(s / 60) + " min " + String(s % 60).padStart(2, "0") + " s";
       }
-      case "hours": return decimal.format(value) + " h";
-      case "per_hour": return decimal.format(value) + " /h";
-      case "points": return decimal.format(value);
+      case "hours": return tenths(value) + " h";
+      case "per_hour": return tenths(value) + " /h";
+      case "points": return tenths(value);
       case "number": return Math.abs(value) < 10 ? fine.format(value) : whole.format(value);
       case "p": return value === 0 ? "–" : value < 0.0001 ? "< 0.0001" : fine.format(value);
       case "time": return clock.format(new Date(value));
@@ -42,6 +44,15 @@ const charts = (() => {
     if (typeof value !== "number") return String(value);
     return Number.isInteger(value) ? whole.format(value) : fine.format(value);
   }
+
+  // tenths of what is below a thousand, so that a column's figures stand below each other.
+  function tenths(value) {
+    if (value === 0 || Math.abs(value) >= 1000) return whole.format(value);
+    return Math.abs(value) < 0.1 ? "< " + tenth.format(0.1) : tenth.format(value);
+  }
+
+  // count of a ratio's parts: calls are whole, hours are not.
+  const count = (n) => (Number.isInteger(n) || Math.abs(n) >= 100 ? whole.format(n) : decimal.format(n));
 
   // colour of a variable of the style sheet, as the canvas understands it.
   const probe = document.body.appendChild(make("i", "", "probe"));
@@ -65,7 +76,7 @@ const charts = (() => {
     const out = [number];
     const small = make("span", undefined, "parts");
     const part = data.parts && data.parts[0];
-    if (part && part[1] && column.unit === "ratio") small.append(page.say("of", { n: whole.format(part[0]), m: whole.format(part[1]) }));
+    if (part && part[1] && column.unit === "ratio") small.append(page.say("of", { n: count(part[0]), m: count(part[1]) }));
     const was = data.before ? data.before[0] : null;
     if (was !== null && was !== undefined && value !== null) {
       const change = column.unit === "ratio" ? (value - was) * 100 : was ? (value / was - 1) * 100 : null;
@@ -93,12 +104,13 @@ const charts = (() => {
     const rows = panel.kind === "breakdown" ? [...data.rows].sort((a, b) => (a[0] === null) - (b[0] === null) || (b[1] ?? -1) - (a[1] ?? -1)) : data.rows;
     const most = panel.columns.map((c, i) => c.bar ? Math.max(...rows.filter((r) => r[0] !== null || rows.length === 1).map((r) => r[i] || 0), 1e-12) : 0); // those without a value do not dwarf the others
     const key = panel.columns.findIndex((c) => c.drill);
+    const absent = (c, v) => (panel.kind === "breakdown" && v === null && countUnits.includes(c.unit) ? 0 : v); // nothing was counted there
     for (const r of rows) {
       const tr = make("tr"), fixed = key >= 0 ? { [panel.columns[key].drill]: r[key] === null ? "" : r[key] } : null;
       panel.columns.forEach((c, i) => {
         const cell = make(i === 0 ? "th" : "td", undefined, [numeric[i] ? "n" : "", c.bar ? "barcell" : "", c.long ? "long" : "", missed(c, r[i]) ? "missed" : ""].join(" ").trim());
         if (i === 0) cell.scope = "row";
-        let text = i === 0 && (r[i] === null || r[i] === "") ? page.words.none : show(r[i], c.unit);
+        const text = i === 0 && (r[i] === null || r[i] === "") ? page.words.none : page.term(c, r[i]) ?? (c.long && r[i] ? page.tell(r[i]) : show(absent(c, r[i]), c.unit));
         const own = c.drill && i !== key ? { [c.drill]: r[i] } : fixed;
         const which = c.which || (panel.which || "all");
         if (c.bar) {
@@ -183,7 +195,7 @@ const charts = (() => {
 
   function trend(panel, data, page) {
     const by = data.by || "time";
-    const lines = data.series ? data.series.map((s) => ({ name: s, title: s, unit: panel.unit })) : panel.columns.filter((c) => c.unit !== "time");
+    const lines = data.series ? data.series.map((s) => ({ name: s, title: page.line(s), unit: panel.unit })) : panel.columns.filter((c) => c.unit !== "time");
     const at = new Map(data.rows.map((r) => [moment(r[0], by), r]));
     const times = gapless([...at.keys()].filter(Number.isFinite).sort((a, b) => a - b), by);
     if (!times.length) return nothing(panel, page);
@@ -196,14 +208,14 @@ const charts = (() => {
     const key = JSON.stringify([lines.map((c) => c.name), by, colour("--ink"), panel.bars]);
     const old = plots.get(panel.id);
     if (old && old.key === key) {
-      Object.assign(old.live, { times, marks, by });
+      Object.assign(old.live, { times, marks, by, span: page.span() });
       old.plot.setData([times, ...values]);
       old.holder.setAttribute("aria-label", page.say("chart", { title: panel.title, n: times.length }));
       return;
     }
     forget(panel.id);
     const unit = lines[0] ? lines[0].unit : panel.unit, target = lines.length === 1 ? lines[0].target : undefined;
-    const live = { times, marks, by }, legend = make("ul", undefined, "legend"), shown = [];
+    const live = { times, marks, by, span: page.span() }, legend = make("ul", undefined, "legend"), shown = [];
     lines.forEach((c, i) => {
       const li = make("li"), dot = make("i"), v = make("b");
       dot.style.background = "var(" + palette[i % palette.length] + ")";
@@ -225,9 +237,8 @@ const charts = (() => {
     const plot = new uPlot({
       width: holder.clientWidth || 400, height: 200, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), zone), legend: { show: false },
       cursor: { y: false, points: { size: 6 } },
-      scales: { x: { range: (_u, lo, hi) => [lo, hi + (bars ? steps[live.by] || (hi - lo) / 20 || 3600 : lo === hi ? 3600 : 0)] },
-        y: { range: (_u, _lo, hi) => [0, Math.max(hi || 0, target !== undefined && target < 4 * (hi || 0) ? target : 0, countUnits.includes(unit) ? 1 : 1e-9) * 1.1] } },
-      axes: [{ ...axis, values: axisTimes() }, { ...axis, size: 62, incrs: incrs(unit), values: (_u, vs) => vs.map((v) => short(v, unit)) }],
+      scales: { x: { range: () => wide(live) }, y: { range: (_u, _lo, hi) => [0, high(hi || 0, unit, target) * 1.1] } },
+      axes: [{ ...axis, gap: 9, incrs: ticks[by], values: axisTimes() }, { ...axis, size: 62, incrs: incrs(unit), values: (_u, vs) => vs.map((v) => short(v, unit)) }],
       series: [{}, ...lines.map((c, i) => ({ label: c.title, stroke: strokes[i], width: bars ? 1 : 2, fill: bars ? faint(strokes[i], 0.85) : lines.length === 1 ? faint(strokes[i], 0.1) : undefined,
         points: { show: !bars && times.length < 40, size: 5 }, paths: bars || undefined, spanGaps: false }))],
       hooks: {
@@ -275,6 +286,25 @@ const charts = (() => {
     watch.observe(holder);
     plots.set(panel.id, { plot, key, live, holder, watch });
   }
+
+  // wide is from when to when a chart reaches: over what was asked for, so that charts of a page stand below each other; one
+  // of the process's own figures, or of another listing, as far as it has any.
+  function wide({ times, by, span }) {
+    const first = times[0], last = times[times.length - 1];
+    if (by === "time") return [first, last > first ? last : first + 3600];
+    const from = by === "hour" ? Math.floor(span[0] / 36e5) * 3600 : local(clock.format(new Date(span[0])).slice(0, 10));
+    return [Math.min(from, first), Math.max(span[1] / 1000, last + (steps[by] || 7 * 86400))];
+  }
+
+  // high is how far up it reaches: to its line where that is near, and never to nothing.
+  function high(most, unit, target) {
+    if (most <= 0) return target || (unit === "ratio" ? 0.1 : 1);
+    return Math.max(most, target < 4 * most ? target : 0, countUnits.includes(unit) ? 1 : 0);
+  }
+
+  const days = [1, 2, 3, 4, 5, 7, 10, 15, 30, 60, 90, 120, 180, 365].map((n) => n * 86400);
+  const minutes = [1, 2, 5, 10, 15, 30].map((n) => n * 60).concat([1, 2, 3, 4, 6, 8, 12].map((n) => n * 3600), days);
+  const ticks = { time: minutes, hour: [1, 2, 3, 4, 6, 8, 12].map((n) => n * 3600).concat(days), day: days, week: days, month: days, period: days };
 
   function short(v, unit) {
     if (unit === "ratio") return +(v * 100).toFixed(2) + " %";

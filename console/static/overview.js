@@ -2,7 +2,7 @@
 // A dashboard's page: which range and values are chosen, what is asked, and where a click leads. The address bar holds
 // all of it, so that a link shows what its sender saw.
 (() => {
-  const { view, words, ranges } = JSON.parse(document.getElementById("model").textContent);
+  const { view, words, ranges, terms, told } = JSON.parse(document.getElementById("model").textContent);
   const { draw, make, clock } = charts;
   const controls = document.getElementById("controls"), custom = document.getElementById("custom"), status = document.getElementById("status"), problem = document.getElementById("problem");
   const zone = document.body.dataset.zone;
@@ -69,7 +69,20 @@
     return "/console/dashboards/calls?" + q;
   }
 
-  const page = { words, say, callsLink, annotations: () => marks, body: (id) => document.querySelector('[data-panel="' + id + '"] .body') };
+  // term is a cell's single word, and line a line's name, in the reader's language; undefined and itself where there is none.
+  const term = (column, value) => terms[column.name]?.[value];
+  const sentences = told.map(([said, text]) => [new RegExp(said, "s"), text]);
+  const tell = (said) => {
+    for (const [expression, text] of sentences) {
+      const m = expression.exec(said);
+      if (m) return text.replace(/{(\w+)}/g, (_, name) => name === "Kind" ? terms.kind?.[m.groups[name].replaceAll(" ", "_")] ?? m.groups[name] : m.groups[name].replace("less than", "<"));
+    }
+    return said;
+  };
+  const line = (name) => terms[""][name] ?? name;
+  let span = range();
+
+  const page = { words, say, term, tell, line, callsLink, span: () => span, annotations: () => marks, body: (id) => document.querySelector('[data-panel="' + id + '"] .body') };
 
   function linkBoards() {
     const q = query();
@@ -119,7 +132,7 @@
     if (asking) asking.abort();
     const mine = (asking = new AbortController());
     waiting = [];
-    const [from, to] = range();
+    const [from, to] = (span = range());
     const q = new URLSearchParams({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
     for (const v of view.variables) for (const x of chosen[v.name]) q.append(v.name, x);
     document.getElementById("printed").textContent = clock.format(new Date(from)) + " – " + clock.format(new Date(to)) + view.variables.map((v) => chosen[v.name].length ? " · " + v.title + ": " + chosen[v.name].join(", ") : "").join("");

@@ -110,7 +110,10 @@ func speaking(t *testing.T) *console {
 	if c.locales, err = loadLocales(files); err != nil {
 		t.Fatal(err)
 	}
-	if c.refusals, err = loadRefusals(c.locales[0]); err != nil {
+	if c.refusals, err = loadSentences(c.locales[0], "refusal"); err != nil {
+		t.Fatal(err)
+	}
+	if c.told, err = loadSentences(c.locales[0], "told"); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -142,7 +145,7 @@ func TestRefusalsHaveMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range sentences(f) {
-				i := slices.IndexFunc(c.refusals, func(x refusal) bool { return x.said.MatchString(s) })
+				i := slices.IndexFunc(c.refusals, func(x sentence) bool { return x.said.MatchString(s) })
 				if i < 0 {
 					t.Errorf("%s: no message says %q", name, s)
 					continue
@@ -158,6 +161,74 @@ func TestRefusalsHaveMessages(t *testing.T) {
 	}
 	for id := range unsaid {
 		t.Errorf("nobody says %s any more", id)
+	}
+}
+
+// What the watch tells of an incident, and what was done about it, has messages: whatever stands between the verbs of its
+// formats is in one of them.
+func TestWatchHasMessages(t *testing.T) {
+	c := speaking(t)
+	var all strings.Builder
+	for _, x := range c.told {
+		all.WriteString(c.locales[0].texts[x.id] + "\n")
+	}
+	telling := regexp.MustCompile(`(?m)(?:Detail|Done|detail) (?::=|=|\+=) (.*)$`)
+	literal := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	names, err := filepath.Glob("../processors/complaint/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, name := range names {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, m := range telling.FindAllStringSubmatch(string(src), -1) {
+			for _, lit := range literal.FindAllString(m[1], -1) {
+				text, err := strconv.Unquote(lit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(text, " ") || text == "2006-01-02 15:04" {
+					continue // a word of the machine's, or a layout
+				}
+				for _, part := range regexp.MustCompile(`%\.?[0-9]*[a-z]`).Split(strings.ReplaceAll(text, "%%", "%"), -1) {
+					if part = strings.TrimSpace(part); len(part) < 8 {
+						continue
+					}
+					n++
+					if !strings.Contains(all.String(), part) {
+						t.Errorf("%s: no message says %q", name, part)
+					}
+				}
+			}
+		}
+	}
+	if n < 20 {
+		t.Fatalf("%d sentences were found: the pattern is wrong", n)
+	}
+}
+
+func TestTelling(t *testing.T) {
+	c := speaking(t)
+	zh := c.locales[1]
+	for said, want := range map[string]string{
+		"0 complaints in 4 h, 2.3 were to be expected: nothing special any more": "4 h 内投诉 0 起，预期 2.3 起：已无异常",
+		"11 complaints in 4 h on 602 connected calls; 1.1 were to be expected (1.79 per 1,000 calls before, 18.27 now); 9 of them about agent-3; chance alone does this less than 0.0001 times a year, over all that is watched": "4 h 内接通 602 通，投诉 11 起，预期 1.1 起（每千通 18.27 起，此前 1.79 起）；其中 9 起涉及 agent-3；在所有监测对象上，这样的情形每年偶然出现 < 0.0001 次",
+		"connect rate of the hour: 12.0 % (12 of 100), usually 40.0 %; chance alone does this 0.4 times a year, over all that is watched":                                                                                        "接通率：该小时为 12.0 %（12 / 100），通常为 40.0 %；在所有监测对象上，这样的情形每年偶然出现 0.4 次",
+		"the campaign is dialled at half pace until this is over": "在此结束之前，活动以一半速度拨打",
+		"what somebody wrote": "what somebody wrote",
+	} {
+		if got := c.telling(zh, said); got != want {
+			t.Errorf("%q is %q, want %q", said, got, want)
+		}
+		if got := c.telling(c.locales[0], said); got != said {
+			t.Errorf("%q is %q in English", said, got)
+		}
 	}
 }
 

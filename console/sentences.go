@@ -10,11 +10,12 @@ import (
 	"github.com/ringfence/ringfence/internal/rubric"
 )
 
-// What is refused is said by parts that know no languages, in English sentences. The message files have each of them under
-// refusal: in English as it is said, in other languages as their readers say it, with the same parameters.
+// What is refused, and what the watch tells of an incident, is said by parts that know no languages, in English sentences.
+// The message files have each of them under refusal and told: in English as it is said, in other languages as their readers
+// say it, with the same parameters.
 
-// refusal is one such sentence.
-type refusal struct {
+// sentence is one of them.
+type sentence struct {
 	id     string
 	said   *regexp.Regexp // the English text, with a group for each parameter
 	length int            // of the text without its parameters
@@ -22,11 +23,11 @@ type refusal struct {
 
 var parameter = regexp.MustCompile(`{{\s*\.([A-Za-z]+)\s*}}`)
 
-// loadRefusals reads them from the English messages; the one that says most comes first.
-func loadRefusals(english *locale) ([]refusal, error) {
-	var out []refusal
+// loadSentences reads them from the English messages; the one that says most comes first.
+func loadSentences(english *locale, prefix string) ([]sentence, error) {
+	var out []sentence
 	for _, id := range slices.Sorted(maps.Keys(english.texts)) {
-		if !strings.HasPrefix(id, "refusal.") {
+		if !strings.HasPrefix(id, prefix+".") {
 			continue
 		}
 		said, length, from := "^", 0, 0
@@ -40,21 +41,21 @@ func loadRefusals(english *locale) ([]refusal, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, refusal{id, re, length + len(text) - from})
+		out = append(out, sentence{id, re, length + len(text) - from})
 	}
-	slices.SortStableFunc(out, func(a, b refusal) int { return cmp.Compare(b.length, a.length) })
+	slices.SortStableFunc(out, func(a, b sentence) int { return cmp.Compare(b.length, a.length) })
 	return out, nil
 }
 
 // because is why something was refused, in the reader's language: one sentence, or several with semicolons between them.
 // What has no message is "" but in English: then the page says what its status means.
 func (c *console) because(l *locale, detail string) string {
-	if s, ok := c.sentence(l, detail); ok {
+	if s, ok := c.translated(l, c.refusals, detail); ok {
 		return s
 	}
 	var all []string
 	for part := range strings.SplitSeq(detail, "; ") {
-		s, ok := c.sentence(l, part)
+		s, ok := c.translated(l, c.refusals, part)
 		if !ok {
 			if l == c.locales[0] {
 				return detail
@@ -66,8 +67,28 @@ func (c *console) because(l *locale, detail string) string {
 	return strings.Join(all, l.texts["problem.and"])
 }
 
-func (c *console) sentence(l *locale, said string) (string, bool) {
-	for _, x := range c.refusals {
+// telling is what the watch tells, in the reader's language; what has no message as it is.
+func (c *console) telling(l *locale, said string) string {
+	if s, ok := c.translated(l, c.told, said); ok && l != c.locales[0] {
+		return s
+	}
+	return said
+}
+
+// tellings are what telling goes by, for the script of a page: expressions and what stands for what they match.
+func (c *console) tellings(l *locale) [][2]string {
+	out := [][2]string{}
+	if l == c.locales[0] {
+		return out
+	}
+	for _, x := range c.told {
+		out = append(out, [2]string{strings.ReplaceAll(x.said.String(), "(?P<", "(?<"), parameter.ReplaceAllString(l.texts[x.id], "{$1}")})
+	}
+	return out
+}
+
+func (c *console) translated(l *locale, all []sentence, said string) (string, bool) {
+	for _, x := range all {
 		m := x.said.FindStringSubmatch(said)
 		if m == nil {
 			continue
@@ -79,6 +100,12 @@ func (c *console) sentence(l *locale, said string) (string, bool) {
 				continue
 			case "Status":
 				m[i] = l.word("status", m[i])
+			case "Kind":
+				m[i] = l.word("kind", strings.ReplaceAll(m[i], " ", "_"))
+			case "State":
+				m[i] = l.word("state", m[i])
+			case "Times":
+				m[i] = strings.Replace(m[i], "less than", "<", 1)
 			case "Check":
 				m[i] = c.checkTitle(l, strings.Trim(m[i], `"`))
 			}
