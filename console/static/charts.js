@@ -187,6 +187,7 @@ const charts = (() => {
     const shown = Date.UTC(parts.year, parts.month - 1, parts.day, parts.hour, parts.minute, parts.second);
     return (guess - (shown - guess)) / 1000;
   }
+  const midnight = (ms) => local(clock.format(new Date(ms)).slice(0, 10));
   function weekStart(w) {
     const [y, n] = w.split("-W").map(Number), jan4 = new Date(Date.UTC(y, 0, 4));
     const monday = Date.UTC(y, 0, 4) - ((jan4.getUTCDay() + 6) % 7) * 864e5 + (n - 1) * 7 * 864e5;
@@ -291,9 +292,9 @@ const charts = (() => {
   // of the process's own figures, or of another listing, as far as it has any.
   function wide({ times, by, span }) {
     const first = times[0], last = times[times.length - 1];
-    if (by === "time") return [first, last > first ? last : first + 3600];
-    const from = by === "hour" ? Math.floor(span[0] / 36e5) * 3600 : local(clock.format(new Date(span[0])).slice(0, 10));
-    return [Math.min(from, first), Math.max(span[1] / 1000, last + (steps[by] || 7 * 86400))];
+    if (by === "time") return [last > first ? first : last - 3600, last];
+    const [from, to] = by === "hour" ? [Math.floor(span[0] / 36e5) * 3600, Math.ceil(span[1] / 36e5) * 3600] : [midnight(span[0]), midnight(span[1]) + 86400];
+    return [Math.min(from, first), Math.max(to, last + (steps[by] || 7 * 86400))];
   }
 
   // high is how far up it reaches: to its line where that is near, and never to nothing.
