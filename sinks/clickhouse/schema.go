@@ -124,6 +124,9 @@ func released() ([]migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: a migration's name begins with four digits", f)
 		}
+		if k := len(out); k > 0 && out[k-1].version == uint32(n) {
+			return nil, fmt.Errorf("%s and %s have the same number: a database could have only one of them", out[k-1].name, name)
+		}
 		src, err := migrations.ReadFile(f)
 		if err != nil {
 			return nil, err
