@@ -29,8 +29,8 @@ func work(ctx context.Context, c *client.Client, w io.Writer, what, path string,
 }
 
 func rangeFlags(cmd *cobra.Command, from, to *string) {
-	cmd.Flags().StringVar(from, "from", "", "requests from this time on, RFC 3339 (default: the beginning)")
-	cmd.Flags().StringVar(to, "to", "", "requests before this time, RFC 3339 (default: now)")
+	cmd.Flags().StringVar(from, "from", "", "requests from this time on, RFC 3339 or a date (default: the beginning)")
+	cmd.Flags().StringVar(to, "to", "", "requests before this time, RFC 3339 or a date (default: now)")
 }
 
 func rangeQuery(from, to string) url.Values {

@@ -3,9 +3,9 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -27,16 +27,12 @@ func (a *App) past(progress func(float64)) audit.Source {
 }
 
 // timeRange reads from and to; absent, they are the beginning and the end of time.
-func timeRange(r *http.Request) (from, to time.Time, err error) {
-	from, to = time.UnixMilli(0).UTC(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	for name, into := range map[string]*time.Time{"from": &from, "to": &to} {
-		if s := r.URL.Query().Get(name); s != "" {
-			if *into, err = time.Parse(time.RFC3339, s); err != nil {
-				return from, to, fmt.Errorf("%s: %q: expected a time with an offset, such as 2026-11-01T00:00:00+08:00", name, s)
-			}
-		}
+func timeRange(v url.Values, zone *time.Location) (from, to time.Time, err error) {
+	if from, err = instant(v, "from", zone, time.UnixMilli(0).UTC()); err != nil {
+		return from, to, err
 	}
-	return from, to, nil
+	to, err = instant(v, "to", zone, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+	return from, to, err
 }
 
 // told runs work that takes its time and tells how far it is: lines of {"progress":0.5}, at the end one of {"report":...}
@@ -66,7 +62,7 @@ func told(w http.ResponseWriter, r *http.Request, work func(ctx context.Context,
 
 // capsAudit answers POST /v1/caps/audit?from=&to=.
 func (a *App) capsAudit(w http.ResponseWriter, r *http.Request) {
-	from, to, err := timeRange(r)
+	from, to, err := timeRange(r.URL.Query(), a.zone)
 	if err != nil {
 		httpapi.Problem(w, http.StatusUnprocessableEntity, "The range cannot be read", err.Error())
 		return
@@ -81,7 +77,7 @@ func (a *App) capsAudit(w http.ResponseWriter, r *http.Request) {
 
 // capsReplay answers POST /v1/caps/replay?from=&to= with a policy as its body.
 func (a *App) capsReplay(w http.ResponseWriter, r *http.Request) {
-	from, to, err := timeRange(r)
+	from, to, err := timeRange(r.URL.Query(), a.zone)
 	if err != nil {
 		httpapi.Problem(w, http.StatusUnprocessableEntity, "The range cannot be read", err.Error())
 		return

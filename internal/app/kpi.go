@@ -95,25 +95,27 @@ func (a *App) question(r *http.Request) (kpi.Query, bool, error) {
 
 // span reads from and to: RFC 3339, or a date for its midnight in the reporting zone. Without them it is today so far.
 func span(v url.Values, zone *time.Location, now time.Time) (from, to time.Time, err error) {
-	read := func(name string, otherwise time.Time) (time.Time, error) {
-		s := v.Get(name)
-		if s == "" {
-			return otherwise, nil
-		}
-		if t, err := time.Parse(time.RFC3339, s); err == nil {
-			return t, nil
-		}
-		if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
-			return t, nil
-		}
-		return time.Time{}, &kpi.Error{Param: name, Detail: fmt.Sprintf("%q: expected a time such as 2026-11-24T08:00:00+08:00, or a date", s)}
-	}
 	y, m, d := now.In(zone).Date()
-	if to, err = read("to", now); err != nil {
+	if to, err = instant(v, "to", zone, now); err != nil {
 		return from, to, err
 	}
-	from, err = read("from", time.Date(y, m, d, 0, 0, 0, 0, zone))
+	from, err = instant(v, "from", zone, time.Date(y, m, d, 0, 0, 0, 0, zone))
 	return from, to, err
+}
+
+// instant reads a time with its offset, or a date, which is its midnight in zone.
+func instant(v url.Values, name string, zone *time.Location, otherwise time.Time) (time.Time, error) {
+	s := v.Get(name)
+	if s == "" {
+		return otherwise, nil
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
+		return t, nil
+	}
+	return time.Time{}, &kpi.Error{Param: name, Detail: fmt.Sprintf("%q: expected a time such as 2026-11-24T08:00:00+08:00, or a date", s)}
 }
 
 // catalogueEntry is a metric as the catalogue is served.
