@@ -11,7 +11,7 @@
 //   - Every record changes the states once and its outputs appear once, in order of the partition; a reader needs
 //     read_committed. TestCountsEveryRecordOnce, TestRestartGoesOn.
 //   - Process killed (kill -9) at any moment: the same; the next owner ends the transaction the dead one left
-//     open. TestKillMinus9, TestKillOneOfTwo.
+//     open, on the changelog or on outputs alone. TestKillMinus9, TestKillOneOfTwo, TestOutputsOfAProcessThatIsGone.
 //   - A transaction aborted, a request refused, the answer to a commit lost: the same. When nobody knows whether
 //     a transaction is committed, the runtime starts a new session and learns it from the committed offsets and
 //     the changelog. TestRequestsFail, TestAnswersLost.

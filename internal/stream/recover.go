@@ -337,12 +337,7 @@ func (c *recovery[S]) fenceOthers(ctx context.Context) {
 		return
 	}
 	for _, id := range ids {
-		req := kmsg.NewPtrInitProducerIDRequest()
-		req.TransactionalID, req.TransactionTimeoutMillis = kmsg.StringPtr(id), int32(c.r.cfg.TxnTimeout.Milliseconds())
-		resp, err := req.RequestWith(ctx, c.cl)
-		if err == nil {
-			err = kerr.ErrorForCode(resp.ErrorCode)
-		}
+		err := c.r.endTransaction(ctx, c.cl, id)
 		c.r.log.Info("ended the open transaction of the partition's last owner", "partition", c.p.id, "transactional_id", id, "err", err)
 	}
 }

@@ -150,6 +150,9 @@ func (s *session[S]) leave() {
 // assigned runs between transactions. The new partitions stay paused until they are recovered.
 func (s *session[S]) assigned(_ context.Context, cl *kgo.Client, got map[string][]int32) {
 	added := s.take(cl, got)
+	if len(added) > 0 {
+		s.wg.Go(func() { s.endOrphans(s.ctx) })
+	}
 	// The client asks for the committed offsets next, and while a transaction of the last owner stands open it is
 	// told to ask again in a second: end them first.
 	limit := time.NewTimer(500 * time.Millisecond)
