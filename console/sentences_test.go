@@ -119,6 +119,30 @@ func speaking(t *testing.T) *console {
 	return c
 }
 
+// sources are the program's files of a pattern, without its tests.
+func sources(t *testing.T, pattern string) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = string(src)
+	}
+	if len(out) == 0 {
+		t.Fatalf("there is nothing at %s", pattern)
+	}
+	return out
+}
+
 // Every sentence that says why something a page asked for was refused is in the message files, and every message there is
 // still said by somebody.
 func TestRefusalsHaveMessages(t *testing.T) {
@@ -128,18 +152,7 @@ func TestRefusalsHaveMessages(t *testing.T) {
 		unsaid[x.id] = true
 	}
 	for _, pattern := range refusers {
-		names, err := filepath.Glob(pattern)
-		if err != nil || len(names) == 0 {
-			t.Fatal(pattern, err)
-		}
-		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			src, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+		for name, src := range sources(t, pattern) {
 			f, err := parser.ParseFile(token.NewFileSet(), name, src, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -174,20 +187,9 @@ func TestWatchHasMessages(t *testing.T) {
 	}
 	telling := regexp.MustCompile(`(?m)(?:Detail|Done|detail) (?::=|=|\+=) (.*)$`)
 	literal := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	names, err := filepath.Glob("../processors/complaint/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for _, name := range names {
-		src, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		for _, m := range telling.FindAllStringSubmatch(string(src), -1) {
+	for name, src := range sources(t, "../processors/complaint/*.go") {
+		for _, m := range telling.FindAllStringSubmatch(src, -1) {
 			for _, lit := range literal.FindAllString(m[1], -1) {
 				text, err := strconv.Unquote(lit)
 				if err != nil {
@@ -261,20 +263,9 @@ func TestStatusesHaveMessages(t *testing.T) {
 	status := regexp.MustCompile(`\bc\.(?:fail|failAs|unheard)\(w, r, http\.Status([A-Za-z]+)(?:, "([a-z0-9.]*)")?`)
 	codes := map[string]int{"BadRequest": 400, "Unauthorized": 401, "Forbidden": 403, "NotFound": 404, "Conflict": 409, "RequestEntityTooLarge": 413, "UnsupportedMediaType": 415, "UnprocessableEntity": 422,
 		"InternalServerError": 500, "NotImplemented": 501, "ServiceUnavailable": 503}
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for _, name := range names {
-		src, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		for _, m := range status.FindAllStringSubmatch(string(src), -1) {
+	for name, src := range sources(t, "*.go") {
+		for _, m := range status.FindAllStringSubmatch(src, -1) {
 			n++
 			want := []string{fmt.Sprint("problem.status", codes[m[1]])}
 			switch {

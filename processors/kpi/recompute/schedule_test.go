@@ -4,29 +4,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/processors/kpi"
-	"github.com/ringfence/ringfence/sinks/clickhouse"
 )
 
 // A schedule that is sent again, as after a lost answer, does not put itself over the one that came after it; of one event
 // with two contents the first holds. The figures and the recomputation of them agree on it.
 func TestAScheduleSentAgainChangesNothing(t *testing.T) {
 	addr, conn := engine(t)
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(3), kfake.SeedTopics(3, append(clickhouse.Topics(), topics()...)...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(k.Close)
-	base := []kgo.Opt{kgo.SeedBrokers(k.ListenAddrs()...)}
-	client, err := kgo.NewClient(base...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	base, client := log(t)
 	begin := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	counted, stop := startSink(t, base, addr)
 	defer stop()

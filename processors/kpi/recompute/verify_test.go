@@ -46,21 +46,28 @@ func startSink(t *testing.T, base []kgo.Opt, addr string) (counted func(context.
 	}
 }
 
-// TestVerify writes facts through the sink, with versions out of order, moves and duplicates, and compares; then a row is
-// lost from ClickHouse and one is forged, and both are found.
-func TestVerify(t *testing.T) {
-	addr, conn := engine(t)
+// log is a broker with the topics of facts, and a client of it.
+func log(t *testing.T) (base []kgo.Opt, client *kgo.Client) {
+	t.Helper()
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(3), kfake.SeedTopics(3, append(clickhouse.Topics(), topics()...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	base := []kgo.Opt{kgo.SeedBrokers(k.ListenAddrs()...)}
-	client, err := kgo.NewClient(base...)
+	base = []kgo.Opt{kgo.SeedBrokers(k.ListenAddrs()...)}
+	client, err = kgo.NewClient(base...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
+	return base, client
+}
+
+// TestVerify writes facts through the sink, with versions out of order, moves and duplicates, and compares; then a row is
+// lost from ClickHouse and one is forged, and both are found.
+func TestVerify(t *testing.T) {
+	addr, conn := engine(t)
+	base, client := log(t)
 	begin := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	ms := func(minutes int) int64 { return begin.Add(time.Duration(minutes) * time.Minute).UnixMilli() }
 	put := func(topic, key string, m interface{ MarshalVT() ([]byte, error) }) {
