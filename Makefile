@@ -6,7 +6,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOLS := build/tools
 
-.PHONY: help setup build console-assets demo test bench oracle figures mutants chaos test-kafka kill-sink month qa-load generate check-generated lint fuzz clean schema
+.PHONY: help setup build console-assets demo test bench bench-kafka oracle figures mutants chaos test-kafka kill-sink month qa-load generate check-generated lint fuzz clean schema
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -37,6 +37,9 @@ test: setup check-generated lint schema ## everything that must be green
 
 bench: setup ## figures, as ratios within one run
 	go run ./cmd/bench
+
+bench-kafka: ## permits and decisions on one Apache Kafka broker (needs Java 17 and Maven)
+	tools/bench-kafka.sh decisions latency
 
 oracle: ## a million random decisions compared with an independent oracle
 	go test ./processors/contactcap -run '^TestOracle$$' -oracle.cases $${CASES:-1000000} -oracle.seed 0 -timeout 60m -v

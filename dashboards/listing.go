@@ -103,17 +103,16 @@ func newestCalls(condition string, n int) (with, and string) {
 }
 
 func ruleListings() []rows {
-	of := []string{"campaign", "partner", "product"}
+	of, ofCalls := []string{"campaign", "partner", "product"}, []string{"campaign", "team", "agent", "partner", "product"}
 	return []rows{
 		{name: "denials", vars: of, note: "Requests each rule denied. A request that several rules deny stands in each one's row.", columns: []Column{text("rule", "Rule", "规则"), bar("requests", "Denied requests", "拒绝次数", kpi.Permits), amount("customers", "Customers", "客户数", kpi.Accounts), when("last", "Last", "最近")},
 			sql: "SELECT rule, sum(n) AS requests, uniqExact(customer) AS customers, max(last) AS last_ FROM " + rolled(kpi.Denials, of...) + " GROUP BY rule ORDER BY requests DESC, rule LIMIT 100"},
-		{name: "permit_fates", vars: []string{"campaign", "partner", "product"}, note: "What became of permits granted in the range: used by a call, released, still out, or orphaned (out for longer than permit_orphan_after).", columns: []Column{word("status", "Status", "状态"), bar("permits", "Permits", "许可", kpi.Permits), amount("share", "Share", "占比", kpi.Ratio)},
-			sql: "SELECT if(s.status = '', 'out', s.status) AS status, count() AS permits, permits / sum(permits) OVER () AS share FROM (SELECT permit_id FROM permits FINAL WHERE decision = 'permit' AND " + during("at") + " AND " + only(of...) +
-				") AS p LEFT JOIN (SELECT permit_id, toString(max(status)) AS status FROM permit_status GROUP BY permit_id) AS s ON p.permit_id = s.permit_id GROUP BY status ORDER BY permits DESC, status"},
-		{name: "violations", vars: []string{"campaign", "team", "agent", "partner", "product"}, note: "Calls that broke a cap: dialled without a permit, after it ran out, or reported late.", empty: "a centre that keeps within its caps has none",
+		{name: "permit_fates", vars: of, note: "What became of permits granted in the range: used by a call, released, still out, or orphaned (out for longer than permit_orphan_after).", columns: []Column{word("status", "Status", "状态"), bar("permits", "Permits", "许可", kpi.Permits), amount("share", "Share", "占比", kpi.Ratio)},
+			sql: "SELECT fate AS status, sum(n) AS permits, permits / sum(permits) OVER () AS share FROM " + rolled(kpi.Fates, of...) + " GROUP BY fate ORDER BY permits DESC, status"},
+		{name: "violations", vars: ofCalls, note: "Calls that broke a cap: dialled without a permit, after it ran out, or reported late.", empty: "a centre that keeps within its caps has none",
 			columns: []Column{when("started_at", "Started", "开始"), {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, text("customer", "Customer", "客户"), text("rules", "Rules", "规则"), word("permit", "Permit", "许可"), text("call_id", "Call", "通话编号")},
 			sql: "SELECT started_at, campaign_id, agent_id, substring(customer_hash, 1, 12) AS customer, arrayStringConcat(violations, ', ') AS rules, if(permit_id = '', 'none', 'late') AS permit, call_id FROM calls FINAL WHERE direction = 'outbound' AND notEmpty(violations) AND " +
-				during("started_at") + " AND " + only("campaign", "team", "agent", "partner", "product") + " ORDER BY started_at DESC, call_id LIMIT 100"},
+				during("started_at") + " AND " + only(ofCalls...) + " AND " + kpi.NewestViolations("$__fromTime_ms", "$__toTime_ms", zoneMark, only(ofCalls...), 100) + " ORDER BY started_at DESC, call_id LIMIT 100"},
 	}
 }
 
@@ -163,9 +162,12 @@ func dataListings() []rows {
 	fresh := func(table, column string) string {
 		return fmt.Sprintf("SELECT '%[1]s' AS fact, count() AS n, maxOrNull(%[2]s) AS newest FROM %[1]s WHERE %[3]s", table, column, during(column))
 	}
+	slotted := func(table, column string) string {
+		return kpi.RowsOf(table, column, "$__fromTime_ms", "$__toTime_ms")
+	}
 	return []rows{
 		{name: "freshness", note: "Rows of each table that stand in the range, and the newest of them. A table that lags behind the others has a source that fell silent.", columns: []Column{word("fact", "Fact", "数据"), bar("n", "Rows", "行数", kpi.Calls), when("newest", "Newest", "最新")},
-			sql: "SELECT fact, n, newest FROM (" + strings.Join([]string{fresh("calls", "started_at"), fresh("permits", "at"), fresh("agent_intervals", "start_at"), fresh("complaints", "at"), fresh("campaign_signals", "at"), fresh("sampling_population", "call_started_at"), fresh("leads", "at"), fresh("surveys", "at")}, " UNION ALL ") + ") ORDER BY n DESC, fact"},
+			sql: "SELECT fact, n, newest FROM (" + strings.Join([]string{slotted("calls", "started_at"), slotted("permits", "at"), slotted("agent_intervals", "start_at"), fresh("complaints", "at"), fresh("campaign_signals", "at"), fresh("sampling_population", "call_started_at"), fresh("leads", "at"), fresh("surveys", "at")}, " UNION ALL ") + ") ORDER BY n DESC, fact"},
 		{name: "dead_letters", note: "What was refused, by source and reason; `ringfence deadletter` shows and sends again.", empty: "nothing was refused", columns: []Column{text("source", "Source", "来源"), long("reason", "Reason", "原因"), bar("n", "Records", "条数", kpi.Calls), when("last", "Last", "最近")},
 			sql: "SELECT source, substring(reason, 1, 160) AS why, count() AS n, max(at) AS last FROM dead_letter FINAL WHERE " + during("at") + " GROUP BY source, why ORDER BY n DESC, source, why LIMIT 100"},
 		{name: "gaps", vars: []string{"campaign", "team", "agent", "partner", "product"}, note: "Outbound calls that lack what others are counted by.", columns: []Column{word("what", "What is missing", "缺失项"), bar("n", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},

@@ -2183,6 +2183,7 @@ type PermitStatus struct {
 	CustomerId    string                 `protobuf:"bytes,5,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
 	CampaignId    string                 `protobuf:"bytes,6,opt,name=campaign_id,json=campaignId,proto3" json:"campaign_id,omitempty"`
 	RequestId     string                 `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	PermitAt      int64                  `protobuf:"varint,8,opt,name=permit_at,json=permitAt,proto3" json:"permit_at,omitempty"` // at of its decision; 0 = told by a ringfence that did not say so
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2264,6 +2265,13 @@ func (x *PermitStatus) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *PermitStatus) GetPermitAt() int64 {
+	if x != nil {
+		return x.PermitAt
+	}
+	return 0
 }
 
 type ReleaseResult struct {
@@ -6263,7 +6271,7 @@ const file_event_proto_rawDesc = "" +
 	"\x12next_allowed_local\x18\x05 \x01(\tR\x10nextAllowedLocal\x12\x16\n" +
 	"\x06detail\x18\x06 \x01(\tR\x06detailB\a\n" +
 	"\x05_usedB\b\n" +
-	"\x06_limit\"\xcd\x01\n" +
+	"\x06_limit\"\xea\x01\n" +
 	"\fPermitStatus\x12\x1b\n" +
 	"\tpermit_id\x18\x01 \x01(\tR\bpermitId\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12\x0e\n" +
@@ -6274,7 +6282,8 @@ const file_event_proto_rawDesc = "" +
 	"\vcampaign_id\x18\x06 \x01(\tR\n" +
 	"campaignId\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestId\"M\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x12\x1b\n" +
+	"\tpermit_at\x18\b \x01(\x03R\bpermitAt\"M\n" +
 	"\rReleaseResult\x12\x1b\n" +
 	"\tpermit_id\x18\x01 \x01(\tR\bpermitId\x12\x1f\n" +
 	"\vhttp_status\x18\x02 \x01(\x05R\n" +

@@ -726,6 +726,7 @@ func (m *PermitStatus) CloneVT() *PermitStatus {
 	r.CustomerId = m.CustomerId
 	r.CampaignId = m.CampaignId
 	r.RequestId = m.RequestId
+	r.PermitAt = m.PermitAt
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -3123,6 +3124,9 @@ func (this *PermitStatus) EqualVT(that *PermitStatus) bool {
 		return false
 	}
 	if this.RequestId != that.RequestId {
+		return false
+	}
+	if this.PermitAt != that.PermitAt {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -7174,6 +7178,11 @@ func (m *PermitStatus) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.PermitAt != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PermitAt))
+		i--
+		dAtA[i] = 0x40
 	}
 	if len(m.RequestId) > 0 {
 		i -= len(m.RequestId)
@@ -11732,6 +11741,9 @@ func (m *PermitStatus) SizeVT() (n int) {
 	l = len(m.RequestId)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.PermitAt != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.PermitAt))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -19821,6 +19833,25 @@ func (m *PermitStatus) UnmarshalVT(dAtA []byte) error {
 			}
 			m.RequestId = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PermitAt", wireType)
+			}
+			m.PermitAt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PermitAt |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -37461,6 +37492,25 @@ func (m *PermitStatus) UnmarshalVTUnsafe(dAtA []byte) error {
 			}
 			m.RequestId = stringValue
 			iNdEx = postIndex
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PermitAt", wireType)
+			}
+			m.PermitAt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PermitAt |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

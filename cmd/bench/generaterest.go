@@ -81,7 +81,7 @@ WITH number %% %[1]d AS agent SELECT agent_id, team_id, partner_id, kind, start_
 		`INSERT INTO permits (request_id, permit_id, decision, customer_id, at, policy, purpose, products, campaign_id, partner_id, denied_by)
 SELECT if(deny = 0, concat('r', call_id), concat('d', call_id)), if(deny = 0, concat('p', call_id), ''), if(deny = 0, 'permit', 'deny'), customer_id, started_at - toIntervalMillisecond(2000 + deny * 9), 'china-unicom@3', purpose, products, campaign_id, partner_id,
   if(deny = 0, [], ['CAP-01']) FROM (SELECT * FROM ` + calls + ` AND direction = 'outbound') ARRAY JOIN if(cityHash64(call_id) % 8 = 0, [0, 1], [0]) AS deny`,
-		`INSERT INTO permit_status (permit_id, status, at, call_id, campaign_id) SELECT concat('p', call_id), 'used', started_at, call_id, campaign_id FROM ` + calls + ` AND direction = 'outbound'`,
+		`INSERT INTO permit_status (permit_id, status, at, call_id, campaign_id, permit_at) SELECT concat('p', call_id), 'used', started_at, call_id, campaign_id, started_at - toIntervalMillisecond(2000) FROM ` + calls + ` AND direction = 'outbound'`,
 		`INSERT INTO complaints (complaint_id, event, event_id, at, call_id, campaign_id, agent_id, team_id, partner_id, products, category, channel, attributed_by, attributed_call_id, revision)
 SELECT concat('m', call_id), event, concat(event, call_id), ended_at + toIntervalHour(if(event = 'opened', 1, 20)), call_id, campaign_id, agent_id, team_id, partner_id, products, ['attitude', 'time_limit', 'other'][cityHash64(call_id) % 3 + 1], 'hotline', 'call', call_id, revision
 FROM (SELECT * FROM ` + calls + ` AND agent_id != '' AND cityHash64(call_id) % 2700 = 0) ARRAY JOIN ['opened', if(cityHash64(call_id) % 5 = 0, 'upheld', 'resolved')] AS event`,

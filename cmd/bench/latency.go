@@ -77,10 +77,15 @@ func (b *bench) latencyOf(ctx context.Context, name string, perSecond int) ([]ti
 		return nil, err
 	}
 	go func() { done <- g.Run(rctx) }()
-	if _, err := askMany(ctx, g, perSecond, perSecond, 0); err != nil { // everything is connected and warm
+	// One that waits until the partitions are owned, or those that come meanwhile are more than may wait; then as many as
+	// make everything connected and warm.
+	if _, err := askMany(ctx, g, perSecond, 1, 0); err != nil {
 		return nil, err
 	}
-	took, err := askMany(ctx, g, perSecond, 6*perSecond, perSecond)
+	if _, err := askMany(ctx, g, perSecond, perSecond, 1); err != nil {
+		return nil, err
+	}
+	took, err := askMany(ctx, g, perSecond, 6*perSecond, 1+perSecond)
 	stop()
 	return took, errors.Join(err, <-done, <-done)
 }

@@ -178,7 +178,7 @@ func (t *turn) permitRelease(r *event.PermitRelease) error {
 // status tells what became of a permit.
 func (t *turn) status(ps *PermitEntry, status string, at int64, callID string) error {
 	return t.answer(nil, &event.PermitEvent{Body: &event.PermitEvent_Status{Status: &event.PermitStatus{PermitId: ps.id(t.key), Status: status, At: at,
-		CallId: callID, CustomerId: t.key, CampaignId: ps.Campaign, RequestId: ps.RequestID}}})
+		CallId: callID, CustomerId: t.key, CampaignId: ps.Campaign, RequestId: ps.RequestID, PermitAt: ps.At}}})
 }
 
 // explain answers with every rule's state and changes nothing.

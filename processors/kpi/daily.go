@@ -31,6 +31,7 @@ var (
 	presenceByDay = daily{table: "presence_1d", facts: "states", back: 2, hours: true, fill: fillPresence, fit: noOpenStates}
 	permitsByDay  = daily{table: "permits_1d", facts: "permits", fill: fillPermits}
 	denialsByDay  = daily{table: "denials_1d", facts: "permits", fill: fillDenials}
+	fatesByDay    = daily{table: "fates_1d", facts: "permits", fill: fillFates}
 	// The same by the hour of the zone.
 	statesByHour  = daily{table: "states_1h", facts: "states", back: 2, hours: true, fill: fillStatesByHour, fit: noOpenStates}
 	permitsByHour = daily{table: "permits_1h", facts: "permits", hours: true, fill: fillPermitsByHour}
@@ -38,7 +39,7 @@ var (
 
 // dailies that are made a day at a time.
 func dailies() []daily {
-	return []daily{accountsByDay, uselessByDay, statesByDay, statesByHour, presenceByDay, permitsByDay, permitsByHour, denialsByDay}
+	return []daily{accountsByDay, uselessByDay, statesByDay, statesByHour, presenceByDay, permitsByDay, permitsByHour, denialsByDay, fatesByDay}
 }
 
 const finalByPart = " SETTINGS do_not_merge_across_partitions_select_final = 1, max_partitions_per_insert_block = 0"
@@ -141,29 +142,38 @@ func (s scope) firstWholeDay() string {
 	return dayOf(s.from+" - toIntervalMillisecond(1)", s.zone) + " + 1"
 }
 
-// spansOf says which days of a roll-up of time serve, and the spans of time, an array of (from, to) in ms, that are read from
-// the facts; "" = nothing is read there.
-func (d daily) spansOf(s scope) (days, gaps string) {
+// spansOf says which days of a roll-up of time serve, the spans of time, an array of (from, to) in ms, that are read from the
+// facts, "" = nothing is read there, and a condition on the slots in which these lie.
+func (d daily) spansOf(s scope) (days, gaps, read string) {
 	if !d.serves(s) {
-		return "", "[(" + millis(s.from) + ", " + millis(s.to) + ")]"
+		return "", "[(" + millis(s.from) + ", " + millis(s.to) + ")]", ""
 	}
 	if s.tiers == nil {
+		last := s.to + " - toIntervalMillisecond(1)"
 		uncovered := fmt.Sprintf("arrayFilter(d -> NOT has((SELECT groupArray(day) FROM (%s)), d), arrayMap(i -> toDate(%s + i), range(toUInt32(dateDiff('day', %s, %s) + 1))))",
-			d.whole(s), dayOf(s.from, s.zone), dayOf(s.from, s.zone), dayOf(s.to, s.zone))
-		return "(day, version) IN (" + d.whole(s) + ")", fmt.Sprintf("arrayMap(d -> (%s, %s), %s)", millis("greatest("+s.from+", "+dayStart("d", s.zone)+")"), millis("least("+s.to+", "+dayStart("d + 1", s.zone)+")"), uncovered)
+			d.whole(s), dayOf(s.from, s.zone), dayOf(s.from, s.zone), dayOf(last, s.zone))
+		gaps = fmt.Sprintf("arrayMap(d -> (%s, %s), %s)", millis("greatest("+s.from+", "+dayStart("d", s.zone)+")"), millis("least("+s.to+", "+dayStart("d + 1", s.zone)+")"), uncovered)
+		// An interval is cut at midnight of the zone it was made for: where that was another one it can reach into the next day.
+		near := fmt.Sprintf("facts = %s AND slot >= %s - 105 AND slot <= %s", quote(d.facts), s.firstSlot(), s.lastSlot())
+		open := fmt.Sprintf("SELECT slot FROM touched WHERE %s AND has(%s, %s)", near, uncovered, dayOfSlot(s.zone))
+		before := fmt.Sprintf("SELECT slot FROM touched WHERE %s AND has(%s, %s + 1)", near, uncovered, dayOfSlot(s.zone))
+		over := fmt.Sprintf("SELECT slot FROM agent_intervals WHERE slot IN (%s) AND end_at > %s", before, dayStart(dayOfSlot(s.zone)+" + 1", s.zone))
+		return "(day, version) IN (" + d.whole(s) + ")", gaps, "slot IN (" + open + " UNION ALL " + over + ")"
 	}
 	t := s.tiers.daily[d.table]
 	if len(t.days) > 0 {
 		days = "(day, version) IN (" + strings.Join(t.days, ", ") + ")"
 	}
-	var spans []string
+	var spans, slots []string
 	for _, g := range t.gaps {
 		spans = append(spans, fmt.Sprintf("(toInt64(%d), toInt64(%d))", g[0], g[1]))
+		first := g[0] / slotMS
+		slots = append(slots, fmt.Sprintf("slot BETWEEN %[1]d AND %[2]d OR slot IN (SELECT slot FROM agent_intervals WHERE slot BETWEEN %[3]d AND %[1]d - 1 AND %[4]s > %[5]d)", first, (g[1]-1)/slotMS, first-105, millis("end_at"), g[0]))
 	}
 	if len(spans) > 0 {
-		gaps = "[" + strings.Join(spans, ", ") + "]"
+		gaps, read = "["+strings.Join(spans, ", ")+"]", "("+strings.Join(slots, " OR ")+")"
 	}
-	return days, gaps
+	return days, gaps, read
 }
 
 // of says which days of the roll-up serve, and the slots that are read from the facts; "" = nothing is read there.

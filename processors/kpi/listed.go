@@ -51,9 +51,54 @@ func States(from, to, zone, condition string) string {
 	return scope{from: from, to: to, now: "now64(3, 'UTC')", zone: zone, also: condition}.states()
 }
 
+// NewestViolations is a condition on slots of the table of calls that keeps a listing of the newest n outbound calls that broke a
+// cap from reading all others: of the hours that are rolled up those with such calls, as many as it takes, and all other slots.
+// condition is the listing's own, on campaign_id, agent_id, team_id, partner_id and products.
+func NewestViolations(from, to, zone, condition string, n int) string {
+	s := scope{from: from, to: to, zone: zone}
+	in := s.sources(byHour, false)
+	hours := "SELECT hour, sum(violated) AS broken FROM " + byHour.table + " WHERE " + and(in.days, "violated > 0", "direction = 'outbound'", condition) + " GROUP BY hour"
+	newest := fmt.Sprintf("SELECT hour FROM (SELECT hour, broken, sum(broken) OVER (ORDER BY hour DESC) AS upto FROM (%s)) WHERE upto - broken < %d", hours, n)
+	const quarters = "arrayJoin(range(toUInt32(intDiv(toUnixTimestamp(hour), 900)), toUInt32(intDiv(toUnixTimestamp(hour), 900) + 4)))"
+	return "(slot IN (SELECT " + quarters + " FROM (" + newest + ")) OR " + in.facts + ")"
+}
+
+// RowsOf is how many rows of a table in the order of slots stand in the range, and the newest of them: fact (the table's name), n and
+// newest. Rows that are still to be replaced count, too. Whole slots are counted without being read, and the newest row is looked
+// for in the last slot.
+func RowsOf(table, at, from, to string) string {
+	s := scope{from: from, to: to}
+	first, last, during := s.firstSlot(), s.lastSlot(), within(at, s)
+	count := func(condition string) string { return "(SELECT count() FROM " + table + " WHERE " + condition + ")" }
+	newest := fmt.Sprintf("(SELECT slot FROM %s WHERE %s AND %s ORDER BY slot DESC LIMIT 1)", table, s.slots(), during)
+	return fmt.Sprintf("SELECT '%s' AS fact, %s + %s AS n, (SELECT maxOrNull(%s) FROM %s WHERE slot = %s AND %s) AS newest",
+		table, count("slot > "+first+" AND slot < "+last), count("slot IN ("+first+", "+last+") AND "+during), at, table, newest, during)
+}
+
 const customerOf = "reinterpretAsUInt128(sipHash128(customer_id))"
 
 func fillDenials(day int64, zone string, version uint64) string {
 	return fmt.Sprintf("INSERT INTO denials_1d (day, version, campaign_id, partner_id, products, rule, customer, n, last) SELECT %s, %d, campaign_id, partner_id, products, rule, %s AS who, count(), max(at) "+
 		"FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE decision = 'deny' AND %s GROUP BY campaign_id, partner_id, products, rule, who%s", dateOf(day), version, customerOf, onDay(day, zone), finalByPart)
+}
+
+// Fates are permits by what became of them: fate (used, released, orphaned, or out) and n. Conditions can be on campaign_id,
+// partner_id and products.
+func Fates(from, to, zone, condition string) string {
+	s := scope{from: from, to: to, zone: zone}
+	days, slots := fatesByDay.of(s)
+	return "(SELECT toString(fate) AS fate, n FROM " + fatesByDay.table + " WHERE " + and(days, condition) +
+		"\nUNION ALL\nSELECT fate, toUInt64(count()) AS n FROM " + followed("permit_id", and(slots, s.slots(), within("at", s), condition), "("+and(slots, s.slots())+" OR slot = 0)") + " GROUP BY fate)"
+}
+
+// followed are permits with the last that is known of each. What became of a permit stands in the slot of the permit, or in
+// slot 0 where an older ringfence told it.
+func followed(columns, ofPermits, ofStatuses string) string {
+	return "(SELECT p.*, if(s.status = '', 'out', s.status) AS fate FROM (SELECT " + columns + " FROM permits FINAL WHERE decision = 'permit' AND " + ofPermits + " SETTINGS do_not_merge_across_partitions_select_final = 1) AS p " +
+		"LEFT JOIN (SELECT permit_id, toString(max(status)) AS status FROM permit_status WHERE " + ofStatuses + " GROUP BY permit_id) AS s ON p.permit_id = s.permit_id)"
+}
+
+func fillFates(day int64, zone string, version uint64) string {
+	return fmt.Sprintf("INSERT INTO fates_1d (day, version, campaign_id, partner_id, products, fate, n) SELECT %s, %d, campaign_id, partner_id, products, fate, count() FROM %s GROUP BY campaign_id, partner_id, products, fate%s",
+		dateOf(day), version, followed("permit_id, campaign_id, partner_id, products", onDay(day, zone), "("+onDay(day, zone)+" OR slot = 0)"), finalByPart)
 }

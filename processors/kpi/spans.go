@@ -36,11 +36,12 @@ func (s scope) near() string {
 	return "start_at < " + s.to + " AND end_at > " + s.from + " AND start_at > " + s.from + " - INTERVAL 26 HOUR AND slot >= " + s.firstSlot() + " - 105 AND slot <= " + s.lastSlot()
 }
 
-// timed are the agents' intervals that touch the range, cut to the gaps: columns of the agent, begin_ms and end_ms.
-func (s scope) timed(columns, gaps string, conditions ...string) string {
+// timed are the agents' intervals that touch the range, cut to the gaps: columns of the agent, begin_ms and end_ms. read is a
+// condition on the slots that can lie in the gaps.
+func (s scope) timed(columns, gaps, read string, conditions ...string) string {
 	begin, end := s.clipped()
 	return "SELECT " + columns + ", greatest(" + begin + ", gap.1) AS begin_ms, least(" + end + ", gap.2) AS end_ms FROM agent_intervals FINAL ARRAY JOIN " + gaps + " AS gap WHERE " +
-		and(append(conditions, s.near(), millis("start_at")+" < gap.2", millis("end_at")+" > gap.1")...)
+		and(append(conditions, read, s.near(), millis("start_at")+" < gap.2", millis("end_at")+" > gap.1")...)
 }
 
 // states are rows of an agent's time in a state: days from the roll-up by day, or by hour, what it does not cover from the facts.
@@ -50,7 +51,7 @@ func (s scope) states() string {
 	if s.cuts("hour") {
 		d, slice = statesByHour, hourMoment
 	}
-	days, gaps := d.spansOf(s)
+	days, gaps, read := d.spansOf(s)
 	var parts []string
 	if days != "" {
 		parts = append(parts, "SELECT "+columns+"toString(state) AS state, ms, "+slice+" AS slice FROM "+d.table+" WHERE "+and(append(s.conditions(""), days)...))
@@ -59,7 +60,7 @@ func (s scope) states() string {
 		if gaps == "" {
 			gaps = "[(toInt64(0), toInt64(0))]"
 		}
-		parts = append(parts, "SELECT "+columns+"state, toInt64(ms) AS ms, slice FROM "+s.sliced(s.timed(columns+"toString(state) AS state", gaps, s.conditions("")...)))
+		parts = append(parts, "SELECT "+columns+"state, toInt64(ms) AS ms, slice FROM "+s.sliced(s.timed(columns+"toString(state) AS state", gaps, read, s.conditions("")...)))
 	}
 	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
 }
@@ -91,7 +92,7 @@ func (s scope) spans(source string) string {
 	borders := border(work, "toInt64(x.2)", "toInt64(0)", "toInt64(0)") + " UNION ALL " + border(joined(leave), "toInt64(0)", "toInt64(x.2)", "toInt64(0)")
 	inside := "x.3 > 0 AND x.4 = 0 AND x.2 > x.1"
 	if source == "attended" {
-		days, gaps := presenceByDay.spansOf(s)
+		days, gaps, read := presenceByDay.spansOf(s)
 		var parts []string
 		if days != "" {
 			parts = append(parts, "SELECT toString(agent_id) AS agent, begin_ms AS b, end_ms AS e FROM presence_1d WHERE "+days)
@@ -100,7 +101,7 @@ func (s scope) spans(source string) string {
 			if gaps == "" {
 				gaps = "[(toInt64(0), toInt64(0))]"
 			}
-			parts = append(parts, "SELECT agent, toInt64(begin_ms) AS b, toInt64(end_ms) AS e FROM ("+s.timed("toString(agent_id) AS agent", gaps)+") WHERE end_ms > begin_ms")
+			parts = append(parts, "SELECT agent, toInt64(begin_ms) AS b, toInt64(end_ms) AS e FROM ("+s.timed("toString(agent_id) AS agent", gaps, read)+") WHERE end_ms > begin_ms")
 		}
 		present := strings.Join(parts, " UNION ALL ")
 		borders += " UNION ALL " + border(joined(present), "toInt64(0)", "toInt64(0)", "toInt64(x.2)")

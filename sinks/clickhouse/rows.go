@@ -24,7 +24,7 @@ var tables = map[string]string{
 	"complaints":            "complaint_id, event, at, event_id, customer_id, customer_hash, number_hash, call_id, campaign_id, agent_id, team_id, partner_id, products, channel, category, cause, sub_cause, level, severity, handling, owner, note, attributed_by, attributed_call_id, unattributed, received_at, revision",
 	"permits":               "request_id, permit_id, decision, customer_id, customer_hash, number_hash, at, expires_at, policy, purpose, products, campaign_id, partner_id, dialer_id, denied_by, next_allowed_at",
 	"refusals_cleared":      "customer_id, customer_hash, at, products, by, note, event_id",
-	"permit_status":         "permit_id, status, at, call_id, campaign_id",
+	"permit_status":         "permit_id, status, at, call_id, campaign_id, permit_at",
 	"qa_tasks":              "task_id, call_id, agent_id, team_id, campaign_id, partner_id, day, seq, draw, reason, drawn_at, recording_uri, call_started_at, for_role, period, sale, replaces",
 	"sampling_keys":         "day, key_sha256, published_at, key, revealed_at",
 	"sampling_population":   "day, agent_id, seq, call_id, late, drawn, campaign_id, team_id, partner_id, call_started_at, at, revision, week, week_seq, week_late, extra_seq, period, slice",
@@ -254,7 +254,13 @@ func (c *converter) permitRows(value []byte) error {
 		c.slots[touch{"permits", slot(d.At)}] = true
 	case *event.PermitEvent_Status:
 		x := b.Status
-		c.to("permit_status").text(s.permitID(x.PermitId, x.CustomerId)).word(x.Status).at(x.At).id(x.CallId).word(x.CampaignId).end()
+		c.to("permit_status").text(s.permitID(x.PermitId, x.CustomerId)).word(x.Status).at(x.At).id(x.CallId).word(x.CampaignId).at(x.PermitAt).end()
+		if x.PermitAt != 0 {
+			c.slots[touch{"permits", slot(x.PermitAt)}] = true
+		} else { // told by an older ringfence: the permit was given at most a few minutes before
+			c.slots[touch{"permits", slot(x.At)}] = true
+			c.slots[touch{"permits", slot(x.At) - 1}] = true
+		}
 	case *event.PermitEvent_RefusalsCleared:
 		x := b.RefusalsCleared
 		c.to("refusals_cleared").text(s.customerID(x.CustomerId)).text(s.opt.CustomerHash(x.CustomerId)).at(x.At).words(x.Products).text(number.MaskText(x.By)).text(number.MaskText(x.Note)).id(x.EventId).end()

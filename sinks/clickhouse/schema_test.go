@@ -159,10 +159,14 @@ func forward(t *testing.T, o Options, all []migration, want string) {
 	}
 	// A permit and a denial for each of two customers, each told twice.
 	for range 2 {
-		if err := c.Exec(t.Context(), `INSERT INTO permits (request_id, decision, customer_id, at, products, denied_by)
-			SELECT concat('r', toString(number)), if(number % 2 = 0, 'permit', 'deny'), concat('C', toString(number % 2)), toDateTime64('2026-01-31 23:59:00', 3, 'UTC') + number * 40, ['a'], if(number % 2 = 0, [], ['CAP-01']) FROM numbers(400)`); err != nil {
+		if err := c.Exec(t.Context(), `INSERT INTO permits (request_id, permit_id, decision, customer_id, at, products, denied_by)
+			SELECT concat('r', toString(number)), if(number % 2 = 0, concat('p', toString(number)), ''), if(number % 2 = 0, 'permit', 'deny'), concat('C', toString(number % 2)), toDateTime64('2026-01-31 23:59:00', 3, 'UTC') + number * 40, ['a'], if(number % 2 = 0, [], ['CAP-01']) FROM numbers(400)`); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// Every permit was used, one is not there any more, and one had been an orphan before.
+	if err := c.Exec(t.Context(), `INSERT INTO permit_status (permit_id, status, at) SELECT concat('p', toString(number)), 'used', toDateTime64('2026-02-01 00:10:00', 3, 'UTC') FROM numbers(402) WHERE number % 2 = 0 UNION ALL SELECT 'p0', 'orphaned', now()`); err != nil {
+		t.Fatal(err)
 	}
 	// Of each interval of two agents the version that came last counts.
 	for revision := range 2 {
@@ -193,6 +197,9 @@ func forward(t *testing.T, o Options, all []migration, want string) {
 	}
 	if n, denied := count(t, c, "count() FROM permits_current"), count(t, c, "countIf(decision = 'deny' AND denied_by = ['CAP-01'] AND slot = intDiv(toUnixTimestamp(at), 900)) FROM permits_current INNER JOIN (SELECT request_id, slot FROM permits FINAL) AS p USING request_id"); n != 400 || denied != 200 {
 		t.Errorf("%d permits, %d of them denied, want 400 and 200", n, denied)
+	}
+	if n, used := count(t, c, "count() FROM permit_status FINAL WHERE (slot = 0) = (permit_id = 'p400') AND (permit_id = 'p400' OR slot = intDiv(toUnixTimestamp('2026-01-31 23:59:00', 'UTC') + toUInt32(substring(permit_id, 2)) * 40, 900))"), count(t, c, "countIf(status = 'used') FROM permits_current"); n != 202 || used != 200 {
+		t.Errorf("%d rows of what became of permits stand where the permit does, %d permits were used, want 202 and 200", n, used)
 	}
 	if n, s := count(t, c, "count() FROM agent_intervals FINAL"), count(t, c, "sum(dateDiff('second', start_at, end_at)) FROM agent_intervals FINAL"); n != 400 || s != 400*101 {
 		t.Errorf("%d intervals of %d s, want 400 of %d", n, s, 400*101)

@@ -33,7 +33,7 @@ func TestListedEqualFacts(t *testing.T) {
 	}
 	denials := func(name string, n int) {
 		for range 2 {
-			do(fmt.Sprintf(`INSERT INTO permits (request_id, decision, customer_id, campaign_id, partner_id, products, denied_by, at) SELECT concat('%s', toString(number)), if(number %% 7 = 0, 'permit', 'deny'), concat('C', toString(cityHash64(number) %% 40)),
+			do(fmt.Sprintf(`INSERT INTO permits (request_id, permit_id, decision, customer_id, campaign_id, partner_id, products, denied_by, at) SELECT concat('%s', toString(number)) AS id, concat('p', id), if(number %% 7 = 0, 'permit', 'deny'), concat('C', toString(cityHash64(number) %% 40)),
 				if(number %% 3 = 0, 'c1', 'c2'), if(number %% 5 = 0, 'p1', ''), if(number %% 4 = 0, ['x', 'y'], ['y']), if(number %% 7 = 0, [], if(number %% 2 = 0, ['CAP-01'], ['CAP-01', 'HRS-02'])),
 				fromUnixTimestamp64Milli(toInt64(%d + cityHash64(number, '%s') %% 345600000)) FROM numbers(%d)`, name, begin.UnixMilli(), name, n))
 		}
@@ -55,6 +55,13 @@ func TestListedEqualFacts(t *testing.T) {
 		}
 		return out
 	}
+	statuses := func(name string, n int) {
+		for range 2 {
+			do(fmt.Sprintf(`INSERT INTO permit_status (permit_id, status, at, permit_at) SELECT permit_id, toString(s), at + 60, if(cityHash64(permit_id, 1) %% 9 = 0, toDateTime64(0, 3, 'UTC'), at) FROM permits
+				ARRAY JOIN if(cityHash64(permit_id) %% 4 = 0, [], if(cityHash64(permit_id) %% 4 = 1, ['released'], if(cityHash64(permit_id) %% 4 = 2, ['orphaned', 'used'], ['used']))) AS s WHERE decision = 'permit' AND startsWith(request_id, '%s') LIMIT %d`, name, n))
+		}
+	}
+	statuses("first", 1000)
 	equal := func(what string) {
 		t.Helper()
 		for _, x := range [][2]time.Time{{begin, begin.AddDate(0, 0, 4)}, {begin.Add(7*time.Hour + 123*time.Millisecond), begin.Add(80 * time.Hour)}} {
@@ -67,6 +74,13 @@ func TestListedEqualFacts(t *testing.T) {
 							"toInt64(countIf(answered_at IS NOT NULL AND answered_by = '')), toInt64(countIf(bridged_at IS NOT NULL AND wrapped_up_at IS NULL)) FROM " + calls + " GROUP BY outcome, disposition"},
 					"denials": {"SELECT rule, sum(n), uniqExact(customer), max(last) FROM " + kpi.Denials(from, to, zone.String(), c) + " GROUP BY rule",
 						"SELECT rule, count(), uniqExact(customer_id), max(at) FROM (SELECT * FROM permits FINAL) ARRAY JOIN denied_by AS rule WHERE decision = 'deny' AND at >= " + from + " AND at < " + to + " AND " + c + " GROUP BY rule"},
+					"fates": {"SELECT fate, toUInt64(sum(n)) FROM " + kpi.Fates(from, to, zone.String(), c) + " GROUP BY fate",
+						"SELECT if(s.status = '', 'out', s.status) AS fate, count() FROM (SELECT permit_id FROM permits FINAL WHERE decision = 'permit' AND at >= " + from + " AND at < " + to + " AND " + c +
+							") AS p LEFT JOIN (SELECT permit_id, toString(max(status)) AS status FROM permit_status GROUP BY permit_id) AS s ON p.permit_id = s.permit_id GROUP BY fate"},
+					"newest violations": {"SELECT call_id FROM calls FINAL WHERE direction = 'outbound' AND notEmpty(violations) AND started_at >= " + from + " AND started_at < " + to + " AND " + c + " AND " + kpi.NewestViolations(from, to, zone.String(), c, 5) + " ORDER BY started_at DESC, call_id LIMIT 5",
+						"SELECT call_id FROM " + calls + " AND notEmpty(violations) ORDER BY started_at DESC, call_id LIMIT 5"},
+					"rows of calls":   {kpi.RowsOf("calls", "started_at", from, to), "SELECT 'calls', count(), maxOrNull(started_at) FROM calls WHERE started_at >= " + from + " AND started_at < " + to},
+					"rows of permits": {kpi.RowsOf("permits", "at", from, to), "SELECT 'permits', count(), maxOrNull(at) FROM permits WHERE at >= " + from + " AND at < " + to},
 				} {
 					if diff := cmp.Diff(answer(q[1]), answer(q[0])); diff != "" {
 						t.Errorf("%s: %s where %s from %v: facts -, roll-ups +\n%s", what, name, c, x[0], diff)
@@ -89,7 +103,8 @@ func TestListedEqualFacts(t *testing.T) {
 	late := f.calls[3]
 	late.version, late.outcome, late.disposition = 10, "busy", ""
 	(&facts{calls: []call{late}, intervals: []interval{{"a9", "t1", "p1", "c1", "talking", begin.Add(30 * time.Hour), begin.Add(31 * time.Hour), false}}}).insert(t, conn)
-	denials("late", 3)
+	denials("late", 20)
+	statuses("late", 20)
 	equal("some days are stale")
 	roll(t, conn, zone, begin.AddDate(2, 0, 0), 1)
 	equal("all is current again")
@@ -97,11 +112,13 @@ func TestListedEqualFacts(t *testing.T) {
 	for table, q := range map[string][2]string{
 		"results_1d": {"outcome, direction, n", "'forged', 'outbound', 1"},
 		"denials_1d": {"rule, n", "'forged', 1"},
+		"fates_1d":   {"fate, n", "'forged', 1"},
 	} {
 		do(fmt.Sprintf("INSERT INTO %[1]s (day, version, %[2]s) SELECT toDate('2026-10-31'), (SELECT argMax(version, made_at) FROM rolled WHERE rollup = '%[1]s' AND bucket = toInt64(toUInt16(toDate('2026-10-31')))), %[3]s", table, q[0], q[1]))
 	}
 	from, to := fmt.Sprintf("fromUnixTimestamp64Milli(toInt64(%d), 'UTC')", begin.UnixMilli()), fmt.Sprintf("fromUnixTimestamp64Milli(toInt64(%d), 'UTC')", begin.AddDate(0, 0, 4).UnixMilli())
-	for name, q := range map[string]string{"results_1d": "SELECT n FROM " + kpi.Results(from, to, zone.String(), "1") + " WHERE outcome = 'forged'", "denials_1d": "SELECT n FROM " + kpi.Denials(from, to, zone.String(), "1") + " WHERE rule = 'forged'"} {
+	for name, q := range map[string]string{"results_1d": "SELECT n FROM " + kpi.Results(from, to, zone.String(), "1") + " WHERE outcome = 'forged'", "denials_1d": "SELECT n FROM " + kpi.Denials(from, to, zone.String(), "1") + " WHERE rule = 'forged'",
+		"fates_1d": "SELECT n FROM " + kpi.Fates(from, to, zone.String(), "1") + " WHERE fate = 'forged'"} {
 		if n := len(answer(q)); n != 1 {
 			t.Errorf("%s is not read: %d forged rows", name, n)
 		}
