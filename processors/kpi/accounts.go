@@ -182,6 +182,21 @@ func (p *plan) flagged() (names, calls []string) {
 	return names, calls
 }
 
+// distinct puts measures that do nothing but count accounts of a kind in words over rows of which an account has several; nil
+// where one needs all rows of an account together.
+func (p *plan) distinct() map[string]string {
+	words := map[string]string{"count()": "uniqExact(account)"}
+	for _, f := range accountFlags {
+		words["countIf("+f.name+")"] = "uniqExactIf(account, " + f.name + ")"
+	}
+	for _, c := range p.cells {
+		if c.Source == "accounts" && words[c.SQL] == "" {
+			return nil
+		}
+	}
+	return words
+}
+
 // oneByOne reads a source of accounts row by row. Where accounts count for what was said of them alone, days without that are
 // left out, and the calls tell which rows there are.
 func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
@@ -209,15 +224,23 @@ func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 		from, at, account = s.calls("direction = 'outbound'"), "started_at", `if(lead_id != '', concat('l', lead_id), concat('c', customer_id, '\0', toString(campaign_id)))`
 		n, flag = "count()", func(f sum) string { return f.of }
 	}
+	if words := p.distinct(); words != nil && !s.factsOnly {
+		return append(out, p.columnsAs(i, src, from, s.keys(at), func(sql string) string { return words[sql] }))
+	}
 	// Accounts are judged on the calls of their row alone: first the account, then the row.
 	keys := s.keys(at)
 	inner := append(slices.Clone(keys), account)
 	for j := range inner {
 		inner[j] += fmt.Sprintf(" AS k%d", j)
 	}
-	inner = append(inner, n+" AS n")
+	words := used(p.cells, "accounts")
+	if slices.Contains(words, "n") {
+		inner = append(inner, n+" AS n")
+	}
 	for _, f := range accountFlags {
-		inner = append(inner, "max("+flag(f)+") AS "+f.name)
+		if slices.Contains(words, f.name) {
+			inner = append(inner, "max("+flag(f)+") AS "+f.name)
+		}
 	}
 	from = "(SELECT " + strings.Join(inner, ", ") + " FROM " + from + " GROUP BY " + strings.Join(names("k", len(keys)+1), ", ") + " SETTINGS prefer_column_name_to_alias = 1)"
 	return append(out, p.columns(i, src, from, names("k", len(keys))))

@@ -203,7 +203,8 @@ func (s scope) rows(source string, measures []Measure) (from, at string) {
 	case "complaints_unattributed":
 		return s.complaints("unattributed"), "opened"
 	case "population":
-		return "sampling_population FINAL WHERE " + and(append(s.conditions(""), within("call_started_at", s))...), "call_started_at"
+		// A recording is drawn from on the day of its call or later; the sampling may have another zone than the reports.
+		return "sampling_population FINAL WHERE " + and(append(s.conditions(""), within("call_started_at", s), "day >= "+dayOf(s.from, s.zone)+" - 2")...), "call_started_at"
 	case "reviews":
 		return "qa_reviews FINAL WHERE " + and(append(s.conditions(""), within("call_started_at", s), "isNotNull(published_at)", "NOT void", "calibration_id = ''")...), "call_started_at"
 	}

@@ -65,8 +65,34 @@ func (s scope) states() string {
 	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
 }
 
+// schedulesHeld are the schedules that hold and end after the range begins. Of those of one beginning the one that arrived last
+// holds; the table keeps each event's first arrival.
+func (s scope) schedulesHeld() string {
+	near := "(SELECT agent_id, start_at FROM schedules WHERE " + and("start_at < "+s.to, "end_at > "+s.from) + ")"
+	held := "SELECT agent_id, start_at, argMax((schedules.end_at, schedules.kind, schedules.team_id, schedules.partner_id), arrival) AS last FROM schedules FINAL WHERE " +
+		and("start_at < "+s.to, "(agent_id, start_at) IN "+near) + " GROUP BY agent_id, start_at"
+	return "(SELECT agent_id, start_at, last.1 AS end_at, last.2 AS kind, last.3 AS team_id, last.4 AS partner_id FROM (" + held + ") WHERE end_at > start_at AND end_at > " + s.from + ")"
+}
+
+// presence are the spans, cut to the range, in which agents were in a state: agent, b and e.
+func (s scope) presence() string {
+	days, gaps, read := presenceByDay.spansOf(s)
+	var parts []string
+	if days != "" {
+		parts = append(parts, "SELECT toString(agent_id) AS agent, begin_ms AS b, end_ms AS e FROM presence_1d WHERE "+days)
+	}
+	if gaps != "" || len(parts) == 0 {
+		if gaps == "" {
+			gaps = "[(toInt64(0), toInt64(0))]"
+		}
+		parts = append(parts, "SELECT agent, toInt64(begin_ms) AS b, toInt64(end_ms) AS e FROM ("+s.timed("toString(agent_id) AS agent", gaps, read)+") WHERE end_ms > begin_ms")
+	}
+	return strings.Join(parts, " UNION ALL ")
+}
+
 // spans sweeps over the borders of each agent's work, leave and presence: paid is work less leave, attended is paid
-// while the agent was in a state. Work carries the dimensions; leave and presence are the agent's.
+// while the agent was in a state. Work carries the dimensions; leave and presence are the agent's, so where teams or partners are
+// told apart they count for each that the agent works for.
 func (s scope) spans(source string) string {
 	group := func(dim string) string {
 		if s.cuts(dim) {
@@ -74,43 +100,23 @@ func (s scope) spans(source string) string {
 		}
 		return "''"
 	}
-	begin, end := millis("greatest(start_at, "+s.from+")"), millis("least(end_at, "+s.to+")")
-	touching := "end_at > " + s.from
-	// Of the schedules of one beginning the one that arrived last holds; the table keeps each event's first arrival.
-	schedules := "(SELECT agent_id, start_at, argMax(schedules.end_at, arrival) AS end_at, argMax(schedules.kind, arrival) AS kind, argMax(schedules.team_id, arrival) AS team_id, argMax(schedules.partner_id, arrival) AS partner_id " +
-		"FROM schedules FINAL WHERE start_at < " + s.to + " GROUP BY agent_id, start_at)"
-	work := fmt.Sprintf("SELECT toString(agent_id) AS agent, %s AS team, %s AS partner, %s AS b, %s AS e FROM %s WHERE %s",
-		group("team"), group("partner"), begin, end, schedules, and(append(s.conditions(""), touching, "kind = 'work'", "end_at > start_at")...))
-	groups := "(SELECT DISTINCT agent, team, partner FROM (" + work + "))"
-	leave := "SELECT toString(agent_id) AS agent, " + begin + " AS b, " + end + " AS e FROM " + schedules + " WHERE " + and(touching, "kind = 'leave'", "end_at > start_at")
-	border := func(rows, w, l, p string) string {
-		return fmt.Sprintf("SELECT agent, team, partner, x.1 AS t, %s AS w, %s AS l, %s AS p FROM (%s) ARRAY JOIN [(b, 1), (e, -1)] AS x", w, l, p, rows)
-	}
-	joined := func(rows string) string {
-		return "SELECT g.agent AS agent, g.team AS team, g.partner AS partner, r.b AS b, r.e AS e FROM (" + rows + ") AS r INNER JOIN " + groups + " AS g ON g.agent = r.agent"
-	}
-	borders := border(work, "toInt64(x.2)", "toInt64(0)", "toInt64(0)") + " UNION ALL " + border(joined(leave), "toInt64(0)", "toInt64(x.2)", "toInt64(0)")
+	isWork := and(append([]string{"kind = 'work'"}, s.conditions("")...)...)
+	// One row a span, of which w, l and p say whether it is work, leave or presence.
+	rows := fmt.Sprintf("SELECT toString(agent_id) AS agent, %s AS team, %s AS partner, %s AS b, %s AS e, toUInt8(%s) AS w, toInt64(kind = 'leave') AS l, toInt64(0) AS p FROM %s WHERE kind = 'leave' OR %s",
+		group("team"), group("partner"), millis("greatest(start_at, "+s.from+")"), millis("least(end_at, "+s.to+")"), isWork, s.schedulesHeld(), isWork)
 	inside := "x.3 > 0 AND x.4 = 0 AND x.2 > x.1"
 	if source == "attended" {
-		days, gaps, read := presenceByDay.spansOf(s)
-		var parts []string
-		if days != "" {
-			parts = append(parts, "SELECT toString(agent_id) AS agent, begin_ms AS b, end_ms AS e FROM presence_1d WHERE "+days)
-		}
-		if gaps != "" || len(parts) == 0 {
-			if gaps == "" {
-				gaps = "[(toInt64(0), toInt64(0))]"
-			}
-			parts = append(parts, "SELECT agent, toInt64(begin_ms) AS b, toInt64(end_ms) AS e FROM ("+s.timed("toString(agent_id) AS agent", gaps, read)+") WHERE end_ms > begin_ms")
-		}
-		present := strings.Join(parts, " UNION ALL ")
-		borders += " UNION ALL " + border(joined(present), "toInt64(0)", "toInt64(0)", "toInt64(x.2)")
+		rows += " UNION ALL SELECT agent, '' AS team, '' AS partner, b, e, toUInt8(0) AS w, toInt64(0) AS l, toInt64(1) AS p FROM (" + s.presence() + ")"
 		inside += " AND x.5 > 0"
 	}
-	// Each agent's borders in the order of time: from each to the next, with how many spans of each kind are open.
+	agents := "SELECT agent, groupArrayIf((team, partner, b, e), w) AS works, groupArrayIf((b, e, l, p), NOT w) AS others FROM (" + rows + ") GROUP BY agent HAVING notEmpty(works)"
+	const zero, one, less = "toInt64(0)", "toInt64(1)", "toInt64(-1)"
+	ofWork := "arrayFlatten(arrayMap(x -> [(x.3, " + one + ", " + zero + ", " + zero + "), (x.4, " + less + ", " + zero + ", " + zero + ")], arrayFilter(x -> x.1 = g.1 AND x.2 = g.2, works)))"
+	ofOthers := "arrayFlatten(arrayMap(x -> [(x.1, " + zero + ", x.3, x.4), (x.2, " + zero + ", -x.3, -x.4)], others))"
+	borders := "SELECT agent, g.1 AS team, g.2 AS partner, arraySort(arrayConcat(" + ofWork + ", " + ofOthers + ")) AS borders FROM (" + agents + ") ARRAY JOIN arrayDistinct(arrayMap(x -> (x.1, x.2), works)) AS g"
+	// In the order of time: from each border to the next, with how many spans of each kind are open.
 	open := func(kind int) string { return fmt.Sprintf("arrayCumSum(arrayMap(x -> x.%d, borders))", kind) }
-	swept := "SELECT agent, team, partner, arrayFilter(x -> " + inside + ", arrayZip(borders.1, arrayPushBack(arrayPopFront(borders.1), borders.1[-1]), " + open(2) + ", " + open(3) + ", " + open(4) + ")) AS spans FROM " +
-		"(SELECT agent, team, partner, arraySort(groupArray((t, w, l, p))) AS borders FROM (" + borders + ") GROUP BY agent, team, partner)"
+	swept := "SELECT agent, team, partner, arrayFilter(x -> " + inside + ", arrayZip(borders.1, arrayPushBack(arrayPopFront(borders.1), borders.1[-1]), " + open(2) + ", " + open(3) + ", " + open(4) + ")) AS spans FROM (" + borders + ")"
 	return s.sliced("SELECT agent AS agent_id, team AS team_id, partner AS partner_id, span.1 AS begin_ms, span.2 AS end_ms FROM (" + swept + ") ARRAY JOIN spans AS span")
 }
 

@@ -72,6 +72,11 @@ func (p *plan) grouped(i int, src, from, at string, s scope) string {
 
 // columns are the statement's columns of one source, of rows that have the keys.
 func (p *plan) columns(i int, src, from string, keys []string) string {
+	return p.columnsAs(i, src, from, keys, func(sql string) string { return sql })
+}
+
+// columnsAs are the columns of rows of another kind, for which the measures are put in other words.
+func (p *plan) columnsAs(i int, src, from string, keys []string, words func(string) string) string {
 	var cols []string
 	for j, k := range keys {
 		cols = append(cols, fmt.Sprintf("%s AS d%d", k, j))
@@ -85,7 +90,7 @@ func (p *plan) columns(i int, src, from string, keys []string) string {
 	}
 	for j, c := range p.cells {
 		if c.Source == src {
-			cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", c.SQL, j))
+			cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", words(c.SQL), j))
 		} else {
 			cols = append(cols, fmt.Sprintf("toFloat64(0) AS c%d", j))
 		}
