@@ -5,7 +5,7 @@ set -euo pipefail
 libs=$("$(dirname "$0")/setup-kafka.sh")
 dir=$(mktemp -d)
 port=$((20000 + RANDOM % 10000)) # below the range from which connections get their own
-trap 'kill -9 ${broker:-} 2>/dev/null || true; rm -rf "$dir"' EXIT
+trap 'kill -9 ${broker:-} 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 cat > "$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1

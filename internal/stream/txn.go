@@ -64,6 +64,7 @@ func (s *session[S]) step(fetches kgo.Fetches) error {
 		}
 		return fmt.Errorf("commit a transaction: %w", err)
 	}
+	s.lasted = time.Since(began)
 	return s.apply(parts, records, began)
 }
 
