@@ -206,7 +206,7 @@ func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 			return []string{p.grouped(i, src, s.calls("direction = 'outbound'", "lead_id != ''", "lead_id IN "+leads), "started_at", s)}
 		}
 		const hash = "reinterpretAsUInt128(sipHash128(concat('l', lead_id)))"
-		registered := "account IN (SELECT " + hash + " FROM leads WHERE at < " + s.to + ")"
+		registered := "account IN (SELECT " + hash + " FROM leads WHERE " + and("at < "+s.to, ok) + ")"
 		rows := s.accountRows(and("has_lead", ok), and("lead_id != ''", ok))
 		return []string{p.grouped(i, src, "(SELECT *, account AS lead_id FROM "+rows+" WHERE "+registered+")", "moment", s)}
 	}

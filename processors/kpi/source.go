@@ -52,6 +52,7 @@ type scope struct {
 	timeAxis      bool   // buckets as DateTime for a chart, not as keys for a table
 	factsOnly     bool   // without the roll-ups
 	tiers         *tiers
+	until         string // leads as of the first moment of this day: roll-ups by day are read up to it; "" = up to the range's end
 }
 
 func (s scope) cuts(dim string) bool { return slices.Contains(s.by, dim) }
@@ -255,27 +256,47 @@ func (s scope) permits() string {
 }
 
 // leads are the current versions of the lists as of the end of the interval: rows with how many accounts, and how many of
-// them useless. They come from leads_stock where that holds as of then.
+// them useless. They come from the newest leads_stock that holds and is not later; leads that came or were called useless since
+// then are taken out as they were and put in as they are.
 func (s scope) leads() string {
 	switch {
 	case s.factsOnly:
 		return s.leadsByOne("")
-	case s.tiers != nil && s.tiers.stock != "":
-		return "leads_stock WHERE " + and(append(s.conditions(""), "(day, version) = "+s.tiers.stock)...)
-	case s.tiers != nil:
+	case s.tiers != nil && s.tiers.stock.key == "":
 		return s.leadsByOne("")
+	case s.tiers != nil:
+		stock := s.tiers.stock
+		rows := "SELECT campaign_id, list_id, toInt64(accounts) AS accounts, toInt64(useless) AS useless FROM leads_stock WHERE " + and(append(s.conditions(""), "(day, version) = "+stock.key)...)
+		if stock.later {
+			rows += s.leadsSince(dateOf(stock.day), "")
+		}
+		return "(" + rows + ")"
 	}
 	stock := s.stock()
-	return "(SELECT campaign_id, list_id, accounts, useless FROM leads_stock WHERE " + and(append(s.conditions(""), "(day, version) IN ("+stock+")")...) +
+	return "(SELECT campaign_id, list_id, toInt64(accounts) AS accounts, toInt64(useless) AS useless FROM leads_stock WHERE " + and(append(s.conditions(""), "(day, version) IN ("+stock+")")...) +
+		s.leadsSince("(SELECT day FROM ("+stock+"))", "(SELECT count() FROM touched WHERE facts IN ('calls', 'leads') AND slot < "+millis(s.to)+" / "+slotSeconds+"000 AND slot >= (SELECT toUnixTimestamp(toDateTime(day, "+quote(s.zone)+")) / "+slotSeconds+" FROM ("+stock+"))) > 0") +
 		"\nUNION ALL\nSELECT campaign_id, list_id, accounts, useless FROM " + s.leadsByOne("(SELECT count() FROM ("+stock+")) = 0") + ")"
 }
 
-// stock is the current leads_stock that holds as of the range's end, for statements that choose for themselves: no row or
-// one, with day and version.
+// leadsSince is what follows the stock as of the first moment of a day, up to the end of the interval: the leads that changed,
+// once as they were then and are to be taken out, once as they are. ok is a condition on it all.
+func (s scope) leadsSince(day, ok string) string {
+	midnight := dayStart("assumeNotNull("+day+")", s.zone)
+	changed := "lead_id IN (SELECT lead_id FROM leads WHERE " + and("at >= "+midnight, "at < "+s.to, ok) +
+		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and("direction = 'outbound'", "lead_id != ''", uselessCall, "started_at >= "+midnight, "started_at < "+s.to, "slot >= toUnixTimestamp("+midnight+") / "+slotSeconds, ok) + ")"
+	was := s
+	was.to, was.until = midnight, day
+	return "\nUNION ALL\nSELECT campaign_id, list_id, -accounts AS accounts, -useless AS useless FROM " + was.leadsByOne(and(changed, ok)) +
+		"\nUNION ALL\nSELECT campaign_id, list_id, accounts, useless FROM " + s.leadsByOne(and(changed, ok))
+}
+
+// stock is the newest leads_stock that holds and is not later than the range's end, for statements that choose for themselves:
+// no row or one, with day and version. One holds while nothing before its day was touched since it was made.
 func (s scope) stock() string {
-	before := "FROM touched WHERE facts IN ('calls', 'leads') AND slot * " + slotSeconds + "000 < " + millis(s.to)
-	return "SELECT toDate(bucket) AS day, last.2 AS version FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = 'leads_stock' AND zone = " + quote(s.zone) + " GROUP BY bucket) WHERE last.1 = (SELECT sum(n) " + before +
-		") AND " + dayStart("day", s.zone) + " <= " + s.to + " AND toUnixTimestamp(toDateTime(day, " + quote(s.zone) + ")) > (SELECT max(slot) " + before + ") * " + slotSeconds + " LIMIT 1"
+	midnight := "toUnixTimestamp(toDateTime(toDate(bucket), " + quote(s.zone) + "))"
+	return "SELECT toDate(bucket) AS day, any(last.2) AS version FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = 'leads_stock' AND zone = " + quote(s.zone) + " AND " +
+		midnight + " * 1000 <= " + millis(s.to) + " GROUP BY bucket ORDER BY bucket DESC LIMIT 31) AS r CROSS JOIN (SELECT slot, sum(n) AS n FROM touched WHERE facts IN ('calls', 'leads') GROUP BY slot) AS t WHERE t.slot * " + slotSeconds + " < " + midnight +
+		" GROUP BY bucket HAVING any(last.1) = sum(t.n) ORDER BY bucket DESC LIMIT 1"
 }
 
 // leadsByOne looks at each lead and at the calls that made it useless; ok is a condition on it all.
@@ -288,12 +309,15 @@ func (s scope) leadsByOne(ok string) string {
 		if days != "" && slots == "" {
 			slots = "0"
 		}
+		if days != "" && s.until != "" {
+			days += " AND day < " + s.until
+		}
 		useless = and(useless, slots)
 		if days != "" {
 			useless = "SELECT lead_id FROM useless_1d WHERE " + and(days, ok) + " UNION ALL " + useless
 		}
 	}
-	return "(SELECT campaign_id, list_id, toUInt64(1) AS accounts, toUInt64(useless_word != '' OR lead_id IN (" + useless + ")) AS useless FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
+	return "(SELECT campaign_id, list_id, toInt64(1) AS accounts, toInt64(useless_word != '' OR lead_id IN (" + useless + ")) AS useless FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
 		"argMax(useless, (leads.at, arrival)) AS useless_word FROM leads FINAL WHERE " + and("at < "+s.to, ok) + " GROUP BY lead_id)) WHERE " + and(s.conditions("")...)
 }
 

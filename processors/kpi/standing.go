@@ -173,23 +173,25 @@ func (st *standing) stockAt(day int64) (n uint64) {
 	return n
 }
 
-// stockFor is the current stock that holds as of `to`: nothing that could change it came between it and then.
-func (st *standing) stockFor(to time.Time) string {
-	last := int64(-1 << 62)
+// stockFor is the newest stock that holds and is not later than `to`.
+func (st *standing) stockFor(to time.Time) (t stockTier) {
+	newest := int64(-1)
+	for day, m := range st.rolled["leads_stock"] {
+		if day > newest && m.version > 0 && !firstMoment(day, st.zone).After(to) && m.at == st.stockAt(day) {
+			newest = day
+		}
+	}
+	if newest < 0 {
+		return t
+	}
+	t.key, t.day = keyOf(newest, st.rolled["leads_stock"][newest]), newest
+	midnight := firstMoment(newest, st.zone).UnixMilli() / slotMS
 	for _, facts := range []string{"calls", "leads"} {
 		for slot := range st.slots[facts] {
-			if slot*slotMS < to.UnixMilli() {
-				last = max(last, slot)
-			}
+			t.later = t.later || slot >= midnight && slot*slotMS < to.UnixMilli()
 		}
 	}
-	for day, m := range st.rolled["leads_stock"] {
-		midnight := firstMoment(day, st.zone)
-		if m.version > 0 && !midnight.After(to) && last < midnight.UnixMilli()/slotMS && m.at == st.stockAt(day) {
-			return keyOf(day, m)
-		}
-	}
-	return ""
+	return t
 }
 
 func add(into *[]span, slot int64) {

@@ -23,7 +23,7 @@ type tiers struct {
 	calls map[string]callTier  // by table of the days
 	daily map[string]dailyTier // by table
 	first *firstTier           // nil where it does not answer
-	stock string               // (day, version) of leads_stock that holds as of the range's end; "" = none
+	stock stockTier
 }
 
 // callTier is which moments of a range are read from a roll-up of calls by whole days, and from where the others.
@@ -39,6 +39,13 @@ type dailyTier struct {
 	days []string   // (day, version)
 	bare []span     // slots that hold facts
 	gaps [][2]int64 // moments in ms, the end not in it
+}
+
+// stockTier is the leads_stock that a range's lists are counted from.
+type stockTier struct {
+	key   string // its (day, version); "" = none holds
+	day   int64  // as of whose first moment it is
+	later bool   // leads or calls came between it and the range's end
 }
 
 // firstTier is a range that accounts_first answers.
