@@ -74,7 +74,11 @@ subject that was going on when it fired, or had ended within the day.`,
 			if err := work(cmd.Context(), c, cmd.ErrOrStderr(), "replaying", "/v1/alerts/replay", rangeQuery(from, to), "application/yaml", body, r.AlertsReplay); err != nil {
 				return &exit{2, err}
 			}
-			r.score(known)
+			zone, err := g.zone()
+			if err != nil {
+				return err
+			}
+			r.score(known, zone)
 			if format == "json" {
 				return printJSON(cmd.OutOrStdout(), r)
 			}
@@ -121,7 +125,8 @@ func readIncidents(r io.Reader) ([]*labelled, error) {
 	}
 }
 
-func (r *scored) score(known []*labelled) {
+// score holds the alerts against what is known; what was missed is named with its time in zone.
+func (r *scored) score(known []*labelled, zone *time.Location) {
 	r.truth, r.Missed = map[*app.ReplayedAlert]bool{}, []string{}
 	for _, a := range r.Alerts {
 		about := []string{a.Subject}
@@ -142,7 +147,7 @@ func (r *scored) score(known []*labelled) {
 	}
 	for _, l := range known {
 		if !l.found {
-			r.Missed = append(r.Missed, l.subject+" "+l.from.Format(time.RFC3339))
+			r.Missed = append(r.Missed, l.subject+" "+l.from.In(zone).Format(time.RFC3339))
 		}
 	}
 	if known == nil {
@@ -151,9 +156,9 @@ func (r *scored) score(known []*labelled) {
 }
 
 func (r *scored) print(w io.Writer, known []*labelled) error {
-	_, _ = fmt.Fprintf(w, "%s to %s: %d subjects, %d alerts", r.From, r.To, r.Subjects, len(r.Alerts))
+	_, _ = fmt.Fprintf(w, "%s to %s: %s, %s", r.From, r.To, several(r.Subjects, "subject"), several(len(r.Alerts), "alert"))
 	if known != nil {
-		_, _ = fmt.Fprintf(w, "; %d of known incidents, %d false, %d incidents missed", r.True, r.False, len(r.Missed))
+		_, _ = fmt.Fprintf(w, "; %d of known incidents, %d false, %s missed", r.True, r.False, several(len(r.Missed), "incident"))
 	}
 	_, _ = fmt.Fprintln(w)
 	for _, a := range r.Alerts {

@@ -46,12 +46,12 @@ func FuzzReadIncidents(f *testing.F) {
 func TestReplayIsScored(t *testing.T) {
 	at := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 0, 0, 0, time.UTC) }
 	until := at(5, 0)
-	r := &scored{AlertsReplay: &app.AlertsReplay{From: "a", To: "b", Alerts: []*app.ReplayedAlert{
+	r := &scored{AlertsReplay: &app.AlertsReplay{From: "a", To: "b", Subjects: 1, Alerts: []*app.ReplayedAlert{
 		{Kind: "complaint_spike", Dimension: "campaign", Subject: "hot", Also: []string{"partner blue"}, At: at(3, 12), Until: &until},
 		{Kind: "complaint_spike", Dimension: "campaign", Subject: "cold", At: at(3, 12)},
 	}, Days: []*app.ReplayDay{{Campaign: "hot", Day: "2026-11-02", Complaints: 1}, {Campaign: "hot", Day: "2026-11-03", Complaints: 8}, {Campaign: "none", Day: "2026-11-03"}}}}
 	known := []*labelled{{subject: "blue", from: at(3, 9), to: at(3, 10)}, {subject: "else", from: at(3, 9), to: at(3, 10)}}
-	r.score(known)
+	r.score(known, time.FixedZone("", 8*3600))
 	if r.True != 1 || r.False != 1 || len(r.Missed) != 1 {
 		t.Errorf("%d true, %d false, missed %v", r.True, r.False, r.Missed)
 	}
@@ -59,7 +59,7 @@ func TestReplayIsScored(t *testing.T) {
 	if err := r.print(&b, known); err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range []string{"1 of known incidents, 1 false, 1 incidents missed", "FALSE  2026-11-03 12:00", "MISSED else", "hot               ▁█  most 8", "                   !"} {
+	for _, w := range []string{"1 of known incidents, 1 false, 1 incident missed", "a to b: 1 subject, 2 alerts;", "FALSE  2026-11-03 12:00", "MISSED else 2026-11-03T17:00:00+08:00", "hot               ▁█  most 8", "                   !"} {
 		if !strings.Contains(b.String(), w) {
 			t.Errorf("%q is not in\n%s", w, b.String())
 		}

@@ -246,7 +246,7 @@ which they may be called.`,
 }
 
 func printSimulated(w io.Writer, r *simulated) error {
-	_, _ = fmt.Fprintf(w, "%s at %s under %s: %d of %d leads will be skipped\n", r.Campaign, r.At, r.Policy, r.Skipped, r.Leads)
+	_, _ = fmt.Fprintf(w, "%s at %s under %s: %d of %s will be skipped\n", r.Campaign, r.At, r.Policy, r.Skipped, several(r.Leads, "lead"))
 	if r.Skipped == 0 {
 		return nil
 	}

@@ -53,6 +53,14 @@ func (g *globals) zone() (*time.Location, error) {
 	return loc, nil
 }
 
+// several is a number of things: 1 alert, 2 alerts.
+func several(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // formats declares --format with its allowed values.
 func formats(cmd *cobra.Command, into *string, allowed ...string) {
 	cmd.Flags().StringVar(into, "format", allowed[0], "how to print: "+strings.Join(allowed, ", "))

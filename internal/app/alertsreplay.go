@@ -16,7 +16,7 @@ import (
 	"github.com/ringfence/ringfence/processors/complaint"
 )
 
-// AlertsReplay is what the watch would have found in the past.
+// AlertsReplay is what the watch would have found in the past. Its times are in the reporting zone.
 type AlertsReplay struct {
 	From     string           `json:"from"`
 	To       string           `json:"to"`
@@ -81,7 +81,7 @@ func (a *App) alertsReplay(w http.ResponseWriter, r *http.Request) {
 }
 
 func replayAlerts(ctx context.Context, o complaint.Options, pasts []*complaint.Past, from, to time.Time, progress func(float64)) (*AlertsReplay, error) {
-	rep := &AlertsReplay{From: from.Format(time.RFC3339), To: to.Format(time.RFC3339), Subjects: len(pasts), Alerts: []*ReplayedAlert{}, Days: []*ReplayDay{}}
+	rep := &AlertsReplay{From: from.In(o.Zone).Format(time.RFC3339), To: to.In(o.Zone).Format(time.RFC3339), Subjects: len(pasts), Alerts: []*ReplayedAlert{}, Days: []*ReplayDay{}}
 	keys := map[string]int64{}
 	for _, p := range pasts {
 		keys[p.Dimension]++

@@ -196,17 +196,18 @@ func TestReplayAndSimulate(t *testing.T) {
 		t.Errorf("a broken policy: %v", err)
 	}
 	var sim struct {
+		At             string
 		Leads, Skipped int
 		Rules          []struct {
 			Rule  string
 			Leads int
 		}
 	}
-	q := map[string][]string{"campaign": {"c1"}, "purpose": {"sales"}, "at": {"2026-03-08T10:00:00+08:00"}, "caller_id": {"10010"}}
+	q := map[string][]string{"campaign": {"c1"}, "purpose": {"sales"}, "at": {"2026-03-08T02:00:00Z"}, "caller_id": {"10010"}}
 	if err := cl.Work(t.Context(), "/v1/caps/simulate", q, "", nil, nil, &sim); err != nil {
 		t.Fatal(err)
 	}
-	if sim.Leads != 8 || sim.Skipped == 0 || sim.Skipped == 8 || len(sim.Rules) == 0 {
+	if sim.At != "2026-03-08T10:00:00+08:00" || sim.Leads != 8 || sim.Skipped == 0 || sim.Skipped == 8 || len(sim.Rules) == 0 {
 		t.Errorf("%+v", sim)
 	}
 }

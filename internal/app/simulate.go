@@ -27,7 +27,7 @@ type lead struct {
 // simulation is how a campaign's leads would fare at a time.
 type simulation struct {
 	Campaign string           `json:"campaign_id"`
-	At       string           `json:"at"`
+	At       string           `json:"at"` // in the reporting zone
 	Policy   string           `json:"policy"`
 	Leads    int              `json:"leads"`
 	Skipped  int              `json:"skipped"`
@@ -66,7 +66,7 @@ func (a *App) capsSimulate(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		s := &simulation{Campaign: q.Get("campaign"), At: at.Format(time.RFC3339), Policy: a.policies.current.Load().Ref(), Leads: len(leads), Rules: []*simulatedRule{}, Days: []simulatedDay{}}
+		s := &simulation{Campaign: q.Get("campaign"), At: at.In(a.zone).Format(time.RFC3339), Policy: a.policies.current.Load().Ref(), Leads: len(leads), Rules: []*simulatedRule{}, Days: []simulatedDay{}}
 		var mu sync.Mutex
 		var done atomic.Int64
 		rules, days := map[string]*simulatedRule{}, map[string]int{}
