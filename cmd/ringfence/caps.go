@@ -28,6 +28,7 @@ type explanation struct {
 	Decision      string     `json:"decision"`
 	NextAllowedAt *time.Time `json:"next_allowed_at"`
 	HistorySince  *time.Time `json:"history_since"`
+	Unknown       bool       `json:"unknown"`
 	Rules         []struct {
 		Rule          string     `json:"rule"`
 		Name          string     `json:"name"`
@@ -133,6 +134,9 @@ func renderExplanation(w io.Writer, x *explanation, q question) error {
 		verdict = "may NOT be called"
 	}
 	_, _ = fmt.Fprintf(w, "%s %s at %s under %s\n%s\n", x.CustomerID, verdict, x.At.Format(stamp), x.Policy, q)
+	if x.Unknown {
+		_, _ = fmt.Fprintf(w, "NOTHING IS KNOWN of %s: no call, no permit, no customer change, no complaint; is the id right?\n", x.CustomerID)
+	}
 	if x.Decision != "permit" {
 		if x.NextAllowedAt != nil {
 			_, _ = fmt.Fprintf(w, "next allowed: %s, if nothing happens until then\n", x.NextAllowedAt.Format(stamp))

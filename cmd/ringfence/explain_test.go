@@ -55,6 +55,7 @@ func TestExplanationsReadWell(t *testing.T) {
 		"opted-out": {Calls: []contactcap.CallEntry{call("2026-08-09 10:00", func(c *contactcap.CallEntry) {
 			c.Outcome, c.Answered, c.Bridged, c.AnsweredBy, c.OptOut = "answered", true, true, "human", true
 		})}},
+		"unknown":                {},
 		"corporate-without-plan": {Changes: []contactcap.Change{is("2025-01-01 00:00", "corporate")}},
 		"permitted":              {Calls: []contactcap.CallEntry{call("2026-06-14 10:00", nil)}, Permits: []contactcap.PermitEntry{{At: at("2026-11-24 10:29"), PermitID: "QzAwMDAx.1f", Purpose: "sales", Campaign: "5g-upgrade", Products: []string{"5g-199"}}}},
 	} {

@@ -17,6 +17,7 @@ type Explanation struct {
 	Decision      string            `json:"decision"`
 	NextAllowedAt *string           `json:"next_allowed_at"`
 	HistorySince  *string           `json:"history_since,omitempty"` // calls before are forgotten; absent = none is
+	Unknown       bool              `json:"unknown,omitempty"`       // nothing is known of the customer: the id may be mistyped
 	Rules         []RuleExplanation `json:"rules"`
 }
 
@@ -81,7 +82,7 @@ func Explain(h *History, p *policy.Policy, req Request) *Explanation {
 		byID[r.ID] = r
 	}
 	e := &Explanation{At: stamp(req.At, v.zone), Policy: p.Ref(), Decision: "permit", Rules: []RuleExplanation{}}
-	e.HistorySince = at(h.Since, h.Since > 0)
+	e.HistorySince, e.Unknown = at(h.Since, h.Since > 0), h.empty()
 	for _, r := range p.Rules {
 		re := RuleExplanation{Rule: r.ID, Name: r.Name, Verdict: "not_applicable", Evidence: []EvidenceJSON{}}
 		if open[r.ID] {

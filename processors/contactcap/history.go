@@ -10,6 +10,11 @@ type History struct {
 	Since      int64 // calls before this moment may be forgotten; 0 = none is
 }
 
+// empty tells whether nothing is known of the customer, and nothing was that is forgotten.
+func (h *History) empty() bool {
+	return len(h.Calls)+len(h.Permits)+len(h.Changes)+len(h.Complaints) == 0 && h.Since == 0
+}
+
 // CallEntry is one call, in its merged form, as far as rules can ask about it.
 type CallEntry struct {
 	At         int64  // started_at

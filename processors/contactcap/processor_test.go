@@ -328,3 +328,22 @@ func TestClearedRefusalsAreRecorded(t *testing.T) {
 		t.Error(x.Rules[0].Detail)
 	}
 }
+
+// Of whom nothing is known that is said, until something is; a denial of what was asked about a mistyped id is nothing.
+func TestNothingIsKnownOfACustomer(t *testing.T) {
+	r := newRig(t, "policy: closed\ntime_zone: Asia/Shanghai\nrules:\n  - {id: NO, limit: 0, count: call, in: {rolling: 12mo}}\n")
+	when := at("2026-03-02 02:00")
+	if d := r.ask("r1", "k", "2026-03-02 02:00"); d.Decision != "deny" {
+		t.Fatalf("%+v", d)
+	}
+	if x := r.explained(when); x["unknown"] != true {
+		t.Errorf("of a customer nobody told of: %v", x)
+	}
+	r.call("c1", "k", "2026-03-01 02:00", nil)
+	if x := r.explained(when); x["unknown"] != nil {
+		t.Errorf("of a customer who was called: %v", x)
+	}
+	if (&History{Since: 1}).empty() {
+		t.Error("a customer whose calls are forgotten is taken for an unknown one")
+	}
+}
