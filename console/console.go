@@ -13,11 +13,12 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/text/language"
 
+	"github.com/ringfence/ringfence/console/locales"
 	"github.com/ringfence/ringfence/internal/auditlog"
 	"github.com/ringfence/ringfence/internal/identity"
 )
 
-//go:embed all:static templates locales
+//go:embed all:static templates
 var files embed.FS
 
 // Options of the console.
@@ -64,7 +65,7 @@ func New(opt Options) (http.Handler, error) {
 	if c.heard, err = lru.New[string, time.Time](10_000); err != nil {
 		return nil, err
 	}
-	if c.locales, err = loadLocales(files); err != nil {
+	if c.locales, err = loadLocales(locales.Files); err != nil {
 		return nil, err
 	}
 	if c.refusals, err = loadSentences(c.locales[0], "refusal"); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"strings"
 
 	"github.com/ringfence/ringfence/dashboards"
 )
@@ -45,38 +44,22 @@ func (c *console) dashboardPages(mux *http.ServeMux) error {
 	return nil
 }
 
-// termsOf are the messages of what a dashboard's columns say in single words, by the name of the column.
-var termsOf = map[string]string{
-	"outcome": "outcome", "answered_by": "answeredby", "disposition": "disposition", "purpose": "purpose", "draw": "draw", "state": "state", "alert_state": "alertstate", "status": "permitstatus", "permit": "permitlack",
-	"kind": "kind", "dimension": "dimension", "verdict": "dialling", "by": "verdictby", "severity": "gravity", "level": "gravity", "category": "category", "action": "action", "fatal": "yesfatal", "what": "gap", "fact": "fact",
-}
-
 // terms are the words of a dashboard's columns and the names of its lines in the reader's language: by column, then by what
 // the data say.
-func (l *locale) terms(v dashboards.View) map[string]map[string]string {
-	out := map[string]map[string]string{"": l.group("series")} // lines
+func terms(v dashboards.View, lang dashboards.Lang) (dashboards.Words, error) {
+	all, err := dashboards.WordsIn(lang)
+	if err != nil {
+		return nil, err
+	}
+	out := dashboards.Words{"": all[""]} // lines
 	for _, p := range v.Panels {
 		for _, c := range p.Columns {
-			if c.Unit == "word" || c.Name == "purpose" {
-				out[c.Name] = l.group(termsOf[c.Name])
+			if words := all.Of(c.Name, c.Unit); words != nil {
+				out[c.Name] = words
 			}
 		}
 	}
-	return out
-}
-
-// group is all words of an enumeration.
-func (l *locale) group(prefix string) map[string]string {
-	out := map[string]string{}
-	for id := range l.texts {
-		if value, ok := strings.CutPrefix(id, prefix+"."); ok {
-			if value == "others" {
-				value = "other"
-			}
-			out[value] = l.word(prefix, value)
-		}
-	}
-	return out
+	return out, nil
 }
 
 func (c *console) board(d dashboards.Dashboard, l *locale) (board, error) {
@@ -92,7 +75,11 @@ func (c *console) board(d dashboards.Dashboard, l *locale) (board, error) {
 	if err != nil {
 		return board{}, err
 	}
-	model, err := json.Marshal(map[string]any{"view": v, "words": words, "ranges": ranges, "terms": l.terms(v), "told": c.tellings(l)}) // escapes <, > and &
+	terms, err := terms(v, lang)
+	if err != nil {
+		return board{}, err
+	}
+	model, err := json.Marshal(map[string]any{"view": v, "words": words, "ranges": ranges, "terms": terms, "told": c.tellings(l)}) // escapes <, > and &
 	if err != nil {
 		return board{}, err
 	}

@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
-	"path"
 	"sort"
 	"strconv"
 	"strings"
@@ -33,7 +32,7 @@ func loadLocales(files fs.FS) ([]*locale, error) {
 	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
 	var out []*locale
 	for _, l := range localeNames {
-		file := path.Join("locales", l.tag+".json")
+		file := l.tag + ".json"
 		m, err := bundle.LoadMessageFileFS(files, file)
 		if err != nil {
 			return nil, fmt.Errorf("read the messages %s: %w", file, err)

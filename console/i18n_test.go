@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ringfence/ringfence/console/locales"
+	"github.com/ringfence/ringfence/dashboards"
 )
 
 // plural are the forms go-i18n knows: a map with only these is one message.
@@ -44,7 +47,7 @@ var placeholder = regexp.MustCompile(`{{\s*\.([A-Za-z]+)\s*}}`)
 
 func messagesOf(t *testing.T, tag string) map[string]string {
 	t.Helper()
-	b, err := files.ReadFile("locales/" + tag + ".json")
+	b, err := locales.Files.ReadFile(tag + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +87,30 @@ func TestLanguagesAreComplete(t *testing.T) {
 	}
 }
 
+// A dashboard's page knows the words of its columns, and the names of rules, in the reader's language.
+func TestTermsOfADashboard(t *testing.T) {
+	d, ok := dashboards.Find("caps")
+	if !ok {
+		t.Fatal("there is no dashboard of caps")
+	}
+	v, err := d.In(dashboards.Chinese)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := terms(v, dashboards.Chinese)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for column, want := range map[string][2]string{"rule": {"CAP-01", "CAP-01 每年外呼次数"}, "status": {"orphaned", "已失联"}, "purpose": {"sales", "营销"}, "": {"committed", "已提交"}} {
+		if text := got[column][want[0]]; text != want[1] {
+			t.Errorf("%s of column %q is called %q, want %q", want[0], column, text, want[1])
+		}
+	}
+	if _, there := got["outcome"]; there {
+		t.Error("the page knows the words of a column it does not have")
+	}
+}
+
 var called = regexp.MustCompile(`\bt "([a-z0-9_.]+)"`)
 
 // Every message a template names exists.
@@ -112,7 +139,7 @@ func TestTemplatesNameMessages(t *testing.T) {
 }
 
 func TestChosenLanguage(t *testing.T) {
-	all, err := loadLocales(files)
+	all, err := loadLocales(locales.Files)
 	if err != nil {
 		t.Fatal(err)
 	}

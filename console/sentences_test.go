@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringfence/ringfence/console/locales"
 	"github.com/ringfence/ringfence/internal/rubric"
 )
 
@@ -107,7 +108,7 @@ func speaking(t *testing.T) *console {
 	t.Helper()
 	c := &console{}
 	var err error
-	if c.locales, err = loadLocales(files); err != nil {
+	if c.locales, err = loadLocales(locales.Files); err != nil {
 		t.Fatal(err)
 	}
 	if c.refusals, err = loadSentences(c.locales[0], "refusal"); err != nil {

@@ -96,6 +96,10 @@ func Grafana(d Dashboard, zone string, lang Lang) ([]byte, error) {
 	b := dashboard.NewDashboardBuilder(d.Title.In(lang)).Uid(d.GrafanaUID(lang)).Description(d.Question.In(lang)).Tags([]string{GrafanaTag(lang)}).
 		Time(d.From, "now").Refresh("30s").Timezone(zone).Editable().Tooltip(dashboard.DashboardCursorSyncCrosshair).WeekStart("monday").
 		Link(dashboard.NewDashboardLinkBuilder("ringfence").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{GrafanaTag(lang)}).AsDropdown(true).IncludeVars(true).KeepTime(true).Icon("external link"))
+	words, err := WordsIn(lang)
+	if err != nil {
+		return nil, err
+	}
 	for _, v := range d.grafanaVariables(lang) {
 		b.WithVariable(v)
 	}
@@ -105,7 +109,7 @@ func Grafana(d Dashboard, zone string, lang Lang) ([]byte, error) {
 	for _, r := range d.Rows {
 		b.WithRow(dashboard.NewRowBuilder(r.Title.In(lang)).Id(stableID("row/" + d.UID + "/" + r.Title.EN)))
 		for _, p := range r.Panels {
-			panel, err := d.grafanaPanel(p, zone, lang)
+			panel, err := d.grafanaPanel(p, zone, lang, words)
 			if err != nil {
 				return nil, fmt.Errorf("panel %d %q: %w", p.ID(), p.Title.EN, err)
 			}

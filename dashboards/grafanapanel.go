@@ -58,12 +58,12 @@ type panelBuilder[T any] interface {
 	OverrideByName(string, []dashboard.DynamicConfigValue) T
 }
 
-func (d Dashboard) grafanaPanel(p Panel, zone string, lang Lang) (cog.Builder[dashboard.Panel], error) {
+func (d Dashboard) grafanaPanel(p Panel, zone string, lang Lang, words Words) (cog.Builder[dashboard.Panel], error) {
 	q, err := d.Query(p, zone)
 	if err != nil {
 		return nil, err
 	}
-	f := frame{d, p, q, lang}
+	f := frame{d, p, q, lang, words}
 	switch {
 	case p.Kind == Stat:
 		b := dress(stat.NewPanelBuilder(), f).GraphMode(common.BigValueGraphModeNone).ColorMode(common.BigValueColorModeNone).Orientation(common.VizOrientationAuto).
@@ -98,6 +98,7 @@ type frame struct {
 	Panel
 	query Query
 	lang  Lang
+	words Words // of the language
 }
 
 // unit of the panel as a whole; a table's columns have their own.
@@ -134,6 +135,9 @@ func dress[T panelBuilder[T]](b T, f frame) T {
 	}
 	b.Thresholds(f.thresholds())
 	for i, p := range f.Prom {
+		if name := f.words[""][p.Legend]; name != "" {
+			p.Legend = name
+		}
 		b.WithTarget(promTarget(i, p, f.Kind == Stat))
 	}
 	if len(f.Prom) > 0 {
@@ -145,7 +149,7 @@ func dress[T panelBuilder[T]](b T, f frame) T {
 			continue
 		}
 		if properties := f.column(c, tabular); len(properties) > 0 {
-			b.OverrideByName(c.Name, properties)
+			b.OverrideByName(c.field(), properties)
 		}
 	}
 	if which := f.DrillTo(); which != "" && !tabular {
@@ -162,6 +166,9 @@ func (f frame) column(c Column, tabular bool) []dashboard.DynamicConfigValue {
 	}
 	if !tabular {
 		return out
+	}
+	if m := mappings(f.words.Of(c.Name, c.Unit)); m != nil {
+		out = append(out, dashboard.DynamicConfigValue{Id: "mappings", Value: m})
 	}
 	if c.Bar {
 		out = append(out, dashboard.DynamicConfigValue{Id: "custom.cellOptions", Value: map[string]any{"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}}, dashboard.DynamicConfigValue{Id: "min", Value: 0})
@@ -211,7 +218,7 @@ func (f frame) link(which, by string) cog.Builder[dashboard.DashboardLink] {
 	for _, c := range f.query.Columns {
 		if c.Name == by && by != "" {
 			fixed = c.Drill
-			url += "&var-" + fixed + "=${__data.fields[\"" + by + "\"]}"
+			url += "&var-" + fixed + "=${__data.fields[\"" + c.field() + "\"]}"
 		}
 	}
 	for _, v := range f.d.Variables {

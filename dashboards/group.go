@@ -175,7 +175,7 @@ func (d Dashboard) pane(p Panel, lang Lang) (ViewPane, error) {
 	if err != nil {
 		return ViewPane{}, err
 	}
-	f := frame{d, p, q, lang}
+	f := frame{d: d, Panel: p, query: q, lang: lang}
 	out := ViewPane{ID: p.ID(), Kind: p.Kind, Title: p.Title.In(lang), About: d.Describe(p, lang), Unit: f.unit(), Width: p.Width, Height: p.Height, Which: p.DrillTo(),
 		Bars: p.Kind == Trend && counts(f.unit()), Columns: []ViewColumn{}}
 	for _, c := range q.Columns {

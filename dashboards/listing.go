@@ -17,6 +17,21 @@ type Column struct {
 	Bar   bool   `json:"bar,omitempty"`   // shown as a bar
 	Long  bool   `json:"long,omitempty"`  // text that may be broken over lines
 	Drill string `json:"drill,omitempty"` // the variable its value fixes on the page of calls
+	Field string `json:"-"`               // its name in the SELECT, where that cannot be Name
+}
+
+// field is the column's name in the SELECT, by which Grafana knows it.
+func (c Column) field() string {
+	if c.Field != "" {
+		return c.Field
+	}
+	return c.Name
+}
+
+// as names the column's field: an alias that hid a column of the table would take that one's place in conditions.
+func (c Column) as(field string) Column {
+	c.Field = field
+	return c
 }
 
 // rows behind the numbers: what happened, not how much of it. They hold no metric's definition; customers and numbers
@@ -83,7 +98,7 @@ func callListings() []rows {
 		{name: "calls", vars: of, note: "The newest 200 calls of the range; the customer as a keyed hash, the number masked.", columns: []Column{
 			when("started_at", "Started", "开始"), {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "team_id", Title: varTeam.Title, Drill: "team"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"},
 			text("number", "Number", "号码"), text("customer", "Customer", "客户"), word("outcome", "Outcome", "结果"), word("answered_by", "Answered by", "应答方"), amount("talk", "Talk", "通话", kpi.Seconds),
-			word("disposition", "Disposition", "意向"), text("products", "Products", "业务"), text("ordered", "Ordered", "成交业务"), amount("attempt_no", "Attempt", "第几次", kpi.Calls), text("violations", "Violations", "超限"), text("call_id", "Call", "通话编号")},
+			word("disposition", "Disposition", "意向"), text("products", "Products", "业务").as("products_"), text("ordered", "Ordered", "成交业务").as("ordered_"), amount("attempt_no", "Attempt", "第几次", kpi.Calls), text("violations", "Violations", "超限").as("violations_"), text("call_id", "Call", "通话编号")},
 			sql: near + " SELECT started_at, campaign_id, team_id, agent_id, number_masked AS number, substring(customer_hash, 1, 12) AS customer, outcome, answered_by, " +
 				"if(isNull(bridged_at), NULL, dateDiff('millisecond', bridged_at, ended_at) / 1000) AS talk, disposition, arrayStringConcat(products, ', ') AS products_, arrayStringConcat(ordered, ', ') AS ordered_, attempt_no, arrayStringConcat(violations, ', ') AS violations_, call_id " +
 				"FROM calls FINAL WHERE " + chosen + newest + " ORDER BY started_at DESC, call_id LIMIT 200"},
@@ -105,7 +120,7 @@ func newestCalls(condition string, n int) (with, and string) {
 func ruleListings() []rows {
 	of, ofCalls := []string{"campaign", "partner", "product"}, []string{"campaign", "team", "agent", "partner", "product"}
 	return []rows{
-		{name: "denials", vars: of, note: "Requests each rule denied. A request that several rules deny stands in each one's row.", columns: []Column{text("rule", "Rule", "规则"), bar("requests", "Denied requests", "拒绝次数", kpi.Permits), amount("customers", "Customers", "客户数", kpi.Accounts), when("last", "Last", "最近")},
+		{name: "denials", vars: of, note: "Requests each rule denied. A request that several rules deny stands in each one's row.", columns: []Column{text("rule", "Rule", "规则"), bar("requests", "Denied requests", "拒绝次数", kpi.Permits), amount("customers", "Customers", "客户数", kpi.Accounts), when("last", "Last", "最近").as("last_")},
 			sql: "SELECT rule, sum(n) AS requests, uniqExact(customer) AS customers, max(last) AS last_ FROM " + rolled(kpi.Denials, of...) + " GROUP BY rule ORDER BY requests DESC, rule LIMIT 100"},
 		{name: "permit_fates", vars: of, note: "What became of permits granted in the range: used by a call, released, still out, or orphaned (out for longer than permit_orphan_after).", columns: []Column{word("status", "Status", "状态"), bar("permits", "Permits", "许可", kpi.Permits), amount("share", "Share", "占比", kpi.Ratio)},
 			sql: "SELECT fate AS status, sum(n) AS permits, permits / sum(permits) OVER () AS share FROM " + rolled(kpi.Fates, of...) + " GROUP BY fate ORDER BY permits DESC, status"},
@@ -124,12 +139,12 @@ func complaintListings() []rows {
 		strings.Join([]string{last("campaign_id"), last("agent_id"), last("team_id"), last("partner_id"), last("products")}, ", ") +
 		" FROM (SELECT * FROM complaints FINAL) AS x GROUP BY complaint_id HAVING " + during("opened") + " AND " + only(of...) + ")"
 	return []rows{
-		{name: "complaints", vars: of, empty: "nobody complained", note: "The newest 200 complaints, as they stand now.", columns: []Column{when("opened", "Opened", "受理"), word("state", "State", "状态"), word("severity", "Severity", "严重程度"), word("category", "Category", "类别"), word("level", "Level", "级别"),
-			{Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, text("call", "Call", "通话编号"), text("complaint_id", "Complaint", "投诉编号")},
+		{name: "complaints", vars: of, empty: "nobody complained", note: "The newest 200 complaints, as they stand now.", columns: []Column{when("opened", "Opened", "受理"), word("state", "State", "状态"), word("severity", "Severity", "严重程度").as("last_severity"), word("category", "Category", "类别").as("last_category"), word("level", "Level", "级别").as("last_level"),
+			{Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, text("call", "Call", "通话编号").as("last_call"), text("complaint_id", "Complaint", "投诉编号")},
 			sql: "SELECT opened, state, last_severity, last_category, last_level, campaign_id, agent_id, last_call, complaint_id FROM " + all + " ORDER BY opened DESC, complaint_id LIMIT 200"},
 		{name: "complaint_categories", vars: of, empty: "nobody complained", note: "Complaints by category (CPL-10, CPL-14).", columns: []Column{word("category", "Category", "类别"), bar("complaints", "Complaints", "投诉", kpi.Complaints), amount("share", "Share", "占比", kpi.Ratio)},
 			sql: "SELECT if(last_category = '', 'not graded yet', last_category) AS category, count() AS complaints, complaints / sum(complaints) OVER () AS share FROM " + all + " GROUP BY category ORDER BY complaints DESC, category"},
-		{name: "alerts", vars: []string{"campaign", "agent"}, note: "Alerts raised in the range, with what was expected and how unlikely the count is by chance.", columns: []Column{when("at", "At", "时间"), word("kind", "Kind", "类型"), word("alert_state", "State", "状态"), word("dimension", "Over", "维度"), text("subject", "Whose", "对象"),
+		{name: "alerts", vars: []string{"campaign", "agent"}, note: "Alerts raised in the range, with what was expected and how unlikely the count is by chance.", columns: []Column{when("at", "At", "时间"), word("kind", "Kind", "类型"), word("alert_state", "State", "状态").as("state"), word("dimension", "Over", "维度"), text("subject", "Whose", "对象"),
 			long("detail", "What happened", "说明"), word("action", "Action", "处置"), amount("count", "Count", "次数", kpi.Calls), amount("expected", "Expected", "预期", "number"), amount("p_value", "p", "p 值", "p")},
 			empty: "a quiet centre has none",
 			sql:   "SELECT at, kind, state, dimension, subject, detail, action, count, expected, p_value FROM alerts FINAL WHERE " + during("at") + " AND " + only("campaign", "agent") + " ORDER BY at DESC, alert_id LIMIT 100"},
@@ -141,11 +156,11 @@ func workListings() []rows {
 	return []rows{
 		{name: "states", vars: of, note: "Hours agents spent in each state; time in states is cut at the borders of the range.", columns: []Column{word("state", "State", "状态"), bar("hours", "Hours", "小时", kpi.Hours), amount("share", "Share", "占比", kpi.Ratio)},
 			sql: "SELECT state, sum(ms) / 3600000 AS hours, hours / sum(hours) OVER () AS share FROM " + rolled(kpi.States, of...) + " WHERE state != 'logged_out' GROUP BY state HAVING hours > 0 ORDER BY hours DESC, state"},
-		{name: "signals", vars: []string{"campaign"}, note: "What the dialer was told last in the range, and the verdict it obeys: run, throttle or stop. Rates, times and answered calls are of the 30 minutes before.", columns: []Column{{Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, word("verdict", "Verdict", "指令"), long("reason", "Reason", "原因"), when("at", "At", "时间"),
-			amount("answer_rate", "Answer rate", "应答率", kpi.Ratio), amount("abandonment", "Abandonment", "放弃率", kpi.Ratio), amount("handling_time", "Handling time", "处理时长", kpi.Seconds), amount("available", "Free", "空闲坐席", kpi.Agents), amount("busy", "Busy", "忙碌坐席", kpi.Agents), amount("live_calls", "Answered live", "人工接听", kpi.Calls)},
-			sql: "SELECT campaign_id, argMaxIf(verdict, (at, position), verdict != '') AS verdict_, argMaxIf(reason, (at, position), verdict != '') AS reason_, max(at) AS last, argMaxIf(answer_rate, (at, position), dials > 0), argMaxIf(abandonment_rate, (at, position), dials > 0), argMaxIf(handling_time_ms, (at, position), dials > 0) / 1000, argMax(agents_available, (at, position)), argMax(agents_busy, (at, position)), argMax(live_calls, (at, position)) " +
+		{name: "signals", vars: []string{"campaign"}, note: "What the dialer was told last in the range, and the verdict it obeys: run, throttle or stop. Rates, times and answered calls are of the 30 minutes before.", columns: []Column{{Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, word("verdict", "Verdict", "指令").as("verdict_"), long("reason", "Reason", "原因").as("reason_"), when("at", "At", "时间").as("last"),
+			amount("answer_rate", "Answer rate", "应答率", kpi.Ratio).as("answer_rate_"), amount("abandonment", "Abandonment", "放弃率", kpi.Ratio), amount("handling_time", "Handling time", "处理时长", kpi.Seconds), amount("available", "Free", "空闲坐席", kpi.Agents), amount("busy", "Busy", "忙碌坐席", kpi.Agents), amount("live_calls", "Answered live", "人工接听", kpi.Calls).as("live_calls_")},
+			sql: "SELECT campaign_id, argMaxIf(verdict, (at, position), verdict != '') AS verdict_, argMaxIf(reason, (at, position), verdict != '') AS reason_, max(at) AS last, argMaxIf(answer_rate, (at, position), dials > 0) AS answer_rate_, argMaxIf(abandonment_rate, (at, position), dials > 0) AS abandonment, argMaxIf(handling_time_ms, (at, position), dials > 0) / 1000 AS handling_time, argMax(agents_available, (at, position)) AS available, argMax(agents_busy, (at, position)) AS busy, argMax(live_calls, (at, position)) AS live_calls_ " +
 				"FROM campaign_signals WHERE " + during("at") + " AND " + only("campaign") + " GROUP BY campaign_id ORDER BY campaign_id LIMIT 200"},
-		{name: "verdicts", vars: []string{"campaign"}, note: "Every change of a campaign's verdict.", empty: "no campaign was throttled or stopped", columns: []Column{when("at", "At", "时间"), {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, word("verdict", "Verdict", "指令"), word("by", "By", "由谁"), long("reason", "Reason", "原因")},
+		{name: "verdicts", vars: []string{"campaign"}, note: "Every change of a campaign's verdict.", empty: "no campaign was throttled or stopped", columns: []Column{when("at", "At", "时间"), {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, word("verdict", "Verdict", "指令"), word("by", "By", "由谁").as("verdict_by"), long("reason", "Reason", "原因")},
 			sql: "SELECT at, campaign_id, verdict, verdict_by, reason FROM campaign_signals FINAL WHERE verdict != '' AND " + during("at") + " AND " + only("campaign") + " ORDER BY at DESC, campaign_id LIMIT 100"},
 		{name: "seats_over_time", vars: []string{"campaign"}, note: "Mean number of agents, by state, as the dialer saw them.", columns: []Column{when("time", "Time", "时间"), amount("free", "Free", "空闲坐席", "number"), amount("busy", "Busy", "忙碌坐席", "number")},
 			sql: "SELECT time, sum(free) AS free, sum(busy) AS busy FROM (SELECT toStartOfInterval(at, INTERVAL 10 MINUTE) AS time, campaign_id, avg(agents_available) AS free, avg(agents_busy) AS busy FROM campaign_signals WHERE verdict = '' AND " +
@@ -153,7 +168,7 @@ func workListings() []rows {
 		{name: "qa_queue", vars: of, note: "Recordings drawn, by the draw they came from, and how many have a published review.", columns: []Column{word("draw", "Draw", "抽样"), bar("drawn", "Drawn", "抽取", kpi.Calls), amount("reviewed", "Reviewed", "已质检", kpi.Calls), amount("share", "Done", "完成率", kpi.Ratio), when("oldest", "Oldest open", "最早未检")},
 			sql: "SELECT draw, count() AS drawn, countIf(task_id IN (SELECT task_id FROM qa_reviews WHERE isNotNull(published_at))) AS reviewed, reviewed / drawn AS share, minIf(call_started_at, task_id NOT IN (SELECT task_id FROM qa_reviews WHERE isNotNull(published_at))) AS oldest FROM qa_tasks FINAL WHERE " +
 				during("call_started_at") + " AND " + only(of...) + " GROUP BY draw ORDER BY drawn DESC, draw"},
-		{name: "reviews", vars: of, note: "The newest 100 published reviews.", empty: "the demo has no reviewers unless someone reviews in the console", columns: []Column{when("at", "Call", "通话时间"), {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, amount("score", "Score", "得分", kpi.Points), word("fatal", "Fatal", "致命错误"), text("rater", "Reviewer", "质检员"), text("call_id", "Call", "通话编号")},
+		{name: "reviews", vars: of, note: "The newest 100 published reviews.", empty: "the demo has no reviewers unless someone reviews in the console", columns: []Column{when("at", "Call", "通话时间").as("call_started_at"), {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, amount("score", "Score", "得分", kpi.Points), word("fatal", "Fatal", "致命错误").as("fatal_"), text("rater", "Reviewer", "质检员"), text("call_id", "Call", "通话编号")},
 			sql: "SELECT call_started_at, agent_id, campaign_id, score, if(fatal, 'fatal', '') AS fatal_, rater, call_id FROM qa_reviews FINAL WHERE isNotNull(published_at) AND " + during("call_started_at") + " AND " + only(of...) + " ORDER BY call_started_at DESC, call_id LIMIT 100"},
 	}
 }
@@ -168,7 +183,7 @@ func dataListings() []rows {
 	return []rows{
 		{name: "freshness", note: "Rows of each table that stand in the range, and the newest of them. A table that lags behind the others has a source that fell silent.", columns: []Column{word("fact", "Fact", "数据"), bar("n", "Rows", "行数", kpi.Calls), when("newest", "Newest", "最新")},
 			sql: "SELECT fact, n, newest FROM (" + strings.Join([]string{slotted("calls", "started_at"), slotted("permits", "at"), slotted("agent_intervals", "start_at"), fresh("complaints", "at"), fresh("campaign_signals", "at"), fresh("sampling_population", "call_started_at"), fresh("leads", "at"), fresh("surveys", "at")}, " UNION ALL ") + ") ORDER BY n DESC, fact"},
-		{name: "dead_letters", note: "What was refused, by source and reason; `ringfence deadletter` shows and sends again.", empty: "nothing was refused", columns: []Column{text("source", "Source", "来源"), long("reason", "Reason", "原因"), bar("n", "Records", "条数", kpi.Calls), when("last", "Last", "最近")},
+		{name: "dead_letters", note: "What was refused, by source and reason; `ringfence deadletter` shows and sends again.", empty: "nothing was refused", columns: []Column{text("source", "Source", "来源"), long("reason", "Reason", "原因").as("why"), bar("n", "Records", "条数", kpi.Calls), when("last", "Last", "最近")},
 			sql: "SELECT source, substring(reason, 1, 160) AS why, count() AS n, max(at) AS last FROM dead_letter FINAL WHERE " + during("at") + " GROUP BY source, why ORDER BY n DESC, source, why LIMIT 100"},
 		{name: "gaps", vars: []string{"campaign", "team", "agent", "partner", "product"}, note: "Outbound calls that lack what others are counted by.", columns: []Column{word("what", "What is missing", "缺失项"), bar("n", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},
 			sql: "SELECT x.1 AS what, x.2 AS n, x.2 / nullIf(total, 0) AS share FROM (SELECT sum(n) AS total, [('campaign', sum(no_campaign)), ('customer in the directory', sum(no_customer)), ('agent, of bridged calls', sum(no_agent)), " +

@@ -95,3 +95,56 @@ func TestNewestCalls(t *testing.T) {
 		})
 	}
 }
+
+// Grafana knows a table's columns by their names in the answer: each is the one the panel says it is.
+func TestColumnsHaveTheNamesGrafanaKnows(t *testing.T) {
+	ctx := t.Context()
+	engine, err := embedded.StartClickHouse(ctx, embedded.ClickHouseOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(engine.Close)
+	conn, err := clickhouse.Open(ctx, clickhouse.Options{Addr: []string{engine.Addr()}, Database: "ringfence", Username: "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	begin := time.Date(2026, 3, 6, 0, 0, 0, 0, time.UTC)
+	asked := 0
+	for _, d := range dashboards.All() {
+		for _, p := range d.Panels() {
+			q, err := d.Query(p, "Asia/Shanghai")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Kind != dashboards.Listing && p.Kind != dashboards.Breakdown {
+				continue
+			}
+			sql, err := dashboards.Expand(q.SQL, d.WithDefaults(nil), dashboards.Range{From: begin, To: begin.AddDate(0, 0, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := conn.Query(ctx, sql)
+			if err != nil {
+				t.Fatalf("%s, %q: %v", d.UID, p.Title.EN, err)
+			}
+			var want []string
+			for _, c := range q.Columns {
+				if c.Field == "" {
+					c.Field = c.Name
+				}
+				want = append(want, c.Field)
+			}
+			if diff := cmp.Diff(want, rows.Columns()); diff != "" {
+				t.Errorf("%s, %q: the panel's columns and those of the answer (+) differ:\n%s", d.UID, p.Title.EN, diff)
+			}
+			if err := rows.Close(); err != nil {
+				t.Fatal(err)
+			}
+			asked++
+		}
+	}
+	if asked == 0 {
+		t.Fatal("no panel shows columns")
+	}
+}
