@@ -43,6 +43,7 @@ type explanation struct {
 			What    string    `json:"what"`
 			At      time.Time `json:"at"`
 		} `json:"evidence"`
+		Withheld int `json:"withheld"`
 	} `json:"rules"`
 }
 
@@ -181,6 +182,9 @@ func renderExplanation(w io.Writer, x *explanation, q question) error {
 			_, _ = fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\n", r.Rule, used, next, text)
 			for _, e := range r.Evidence {
 				_, _ = fmt.Fprintf(tw, "\t\t\t  %s  %s\n", e.At.Format(stamp), witness(e.What, e.CallID, e.EventID))
+			}
+			if r.Withheld > 0 {
+				_, _ = fmt.Fprintf(tw, "\t\t\t  and %d of others, which a partner is not shown\n", r.Withheld)
 			}
 		}
 	}

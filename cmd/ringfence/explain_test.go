@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,5 +87,20 @@ func TestExplanationsReadWell(t *testing.T) {
 		if diff := cmp.Diff(string(want), out.String()); diff != "" {
 			t.Errorf("%s reads otherwise (-explain.update if it is better so):\n%s", name, diff)
 		}
+	}
+}
+
+// A partner reads how much evidence is others'.
+func TestWithheldEvidenceIsCounted(t *testing.T) {
+	var x explanation
+	if err := json.Unmarshal([]byte(`{"customer_id":"K","decision":"permit","rules":[{"rule":"CAP-01","verdict":"allow","used":3,"limit":6,"evidence":[{"call_id":"mine","what":"call"}],"withheld":2}]}`), &x); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := renderExplanation(&out, &x, question{purpose: "sales"}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "call mine\n") || !strings.Contains(out.String(), "and 2 of others, which a partner is not shown") {
+		t.Error(out.String())
 	}
 }

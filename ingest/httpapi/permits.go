@@ -145,7 +145,8 @@ func (a *API) releasePermit(w http.ResponseWriter, r *http.Request) {
 // caps answers the contract's explanation for one customer.
 func (a *API) caps(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	req := &event.PermitRequest{Purpose: "sales", Products: q["product"], CampaignId: q.Get("campaign"), CallerId: q.Get("caller_id"), Recording: true, At: a.deps.Now().UnixMilli()}
+	req := &event.PermitRequest{Purpose: "sales", Products: q["product"], CampaignId: q.Get("campaign"), CallerId: q.Get("caller_id"), Recording: true, At: a.deps.Now().UnixMilli(),
+		PartnerId: Partner(r)} // who is confined asks as that partner, as for a permit, and is not shown others' evidence
 	for name := range q {
 		switch name {
 		case "product", "purpose", "campaign", "at", "caller_id":
@@ -182,7 +183,7 @@ func (a *API) caps(w http.ResponseWriter, r *http.Request) {
 }
 
 // Explain says what every rule says of a customer, named by id, by number or by "n:" and a number's hash: the
-// contract's JSON.
+// contract's JSON. To a request with a partner evidence of others is counted and not shown.
 func (a *API) Explain(ctx context.Context, customer string, req *event.PermitRequest) ([]byte, error) {
 	byNumber, hash := false, ""
 	if h, ok := strings.CutPrefix(customer, event.UnknownCustomerPrefix); ok {

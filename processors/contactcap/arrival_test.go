@@ -75,10 +75,13 @@ func someEvent(t *rapid.T, i int) *event.CustomerEvent {
 }
 
 // explained is what every rule says of a request once all has arrived, as the API tells it.
-func (r *rig) explained(when int64) map[string]any {
+func (r *rig) explained(when int64) map[string]any { return r.explainedTo("", when) }
+
+// explainedTo is what a partner is told of the same request.
+func (r *rig) explainedTo(partner string, when int64) map[string]any {
 	r.t.Helper()
 	r.send(&event.CustomerEvent{CustomerId: "k", NumberHash: "n1", Body: &event.CustomerEvent_ExplainRequest{ExplainRequest: &event.ExplainRequest{ReplyTo: &event.ReplyTo{Requester: "me"},
-		Request: &event.PermitRequest{Purpose: "sales", Products: []string{"p"}, Recording: true, At: when}}}})
+		Request: &event.PermitRequest{Purpose: "sales", Products: []string{"p"}, Recording: true, At: when, PartnerId: partner}}}})
 	for i := len(r.got) - 1; i >= 0; i-- {
 		var pe event.PermitEvent
 		if r.got[i].Topic == event.TopicPermitDecisions && pe.UnmarshalVT(r.got[i].Value) == nil && pe.GetExplanation() != nil {

@@ -31,6 +31,7 @@ type RuleExplanation struct {
 	NextAllowedAt *string        `json:"next_allowed_at"`
 	Detail        string         `json:"detail"`
 	Evidence      []EvidenceJSON `json:"evidence"`
+	Withheld      int            `json:"withheld,omitempty"` // so much more evidence is others', which a partner is not shown (REP-04)
 }
 
 // EvidenceJSON is one event a verdict rests on.
@@ -43,6 +44,16 @@ type EvidenceJSON struct {
 
 // JSON of the explanation.
 func (e *Explanation) JSON() ([]byte, error) { return json.Marshal(e) }
+
+// confine leaves of the evidence what is shown, and of the rest the number. Verdicts and counts stay.
+func (e *Explanation) confine(shown func(*EvidenceJSON) bool) {
+	for i := range e.Rules {
+		r := &e.Rules[i]
+		all := len(r.Evidence)
+		r.Evidence = slices.DeleteFunc(r.Evidence, func(x EvidenceJSON) bool { return !shown(&x) })
+		r.Withheld = all - len(r.Evidence)
+	}
+}
 
 // withoutCaller drops what rules require of the number shown: of a call that is only asked about it is not known yet.
 func withoutCaller(rules []*policy.Rule) (asked []*policy.Rule, open map[string]bool) {

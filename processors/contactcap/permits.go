@@ -181,7 +181,7 @@ func (t *turn) status(ps *PermitEntry, status string, at int64, callID string) e
 		CallId: callID, CustomerId: t.key, CampaignId: ps.Campaign, RequestId: ps.RequestID, PermitAt: ps.At}}})
 }
 
-// explain answers with every rule's state and changes nothing.
+// explain answers with every rule's state and changes nothing. To a partner's request evidence of others is not shown.
 func (t *turn) explain(x *event.ExplainRequest) error {
 	if x.ReplyTo == nil || x.Request == nil {
 		return errNoReply
@@ -198,6 +198,13 @@ func (t *turn) explain(x *event.ExplainRequest) error {
 	}
 	e := Explain(h, t.Policy(), t.request(x.Request))
 	e.CustomerID = t.key
+	if p := x.Request.PartnerId; p != "" {
+		shown, err := t.ofPartner(p)
+		if err != nil {
+			return err
+		}
+		e.confine(shown)
+	}
 	b, err := e.JSON()
 	if err != nil {
 		return err

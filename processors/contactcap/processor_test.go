@@ -1,9 +1,13 @@
 package contactcap
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ringfence/ringfence/event"
 	"github.com/ringfence/ringfence/internal/stream"
@@ -345,5 +349,57 @@ func TestNothingIsKnownOfACustomer(t *testing.T) {
 	}
 	if (&History{Since: 1}).empty() {
 		t.Error("a customer whose calls are forgotten is taken for an unknown one")
+	}
+}
+
+// A partner's request is decided on everything that counts, and of the evidence it is shown its own and no more than how
+// much there is of others (REP-04).
+func TestAPartnerIsShownItsOwnEvidence(t *testing.T) {
+	r := newRig(t, "policy: p\ntime_zone: Asia/Shanghai\nrules:\n  - {id: SIX, limit: 4, count: call, in: {rolling: 12mo}}\n  - {id: TOLD, limit: 9, count: complaint, in: {rolling: 12mo}}\n"+
+		"  - {id: LEFT, gap: 3mo, since: cancellation}\n  - {id: OPT, list: optout}\n")
+	of := func(partner string) func(*event.CustomerEvent, *event.Call) {
+		return func(_ *event.CustomerEvent, c *event.Call) {
+			c.PartnerId, c.AgentId, c.CampaignId, c.FieldsSet = partner, partner+"-agent", partner+"-campaign", c.FieldsSet|1<<13
+		}
+	}
+	r.call("blue-call", "k", "2026-03-01 02:00", of("blue"))
+	r.call("red-call", "k", "2026-03-01 03:00", of("red"))
+	yes := true
+	r.call("centre-call", "k", "2026-03-01 04:00", func(_ *event.CustomerEvent, c *event.Call) { c.OptOut = &yes })
+	r.send(&event.CustomerEvent{EventId: "permit:red", CustomerId: "k", Body: &event.CustomerEvent_PermitRequest{PermitRequest: &event.PermitRequest{
+		RequestId: "red-request", Purpose: "care", Recording: true, At: at("2026-02-28 02:00"), TtlMs: 60000, PartnerId: "red", ReplyTo: &event.ReplyTo{Requester: "me"}}}})
+	for i, c := range []*event.Complaint{{ComplaintId: "red-1", PartnerId: "red"}, {ComplaintId: "red-2", CallId: "red-call"}, {ComplaintId: "blue-1", CallId: "blue-call"}, {ComplaintId: "blue-2", PartnerId: "blue"}} {
+		c.Event, c.At = "opened", at("2026-03-01 05:00")+int64(i)
+		r.send(&event.CustomerEvent{EventId: c.ComplaintId + "-opened", CustomerId: "k", Body: &event.CustomerEvent_Complaint{Complaint: c}})
+	}
+	r.send(&event.CustomerEvent{EventId: "changed", CustomerId: "k", Body: &event.CustomerEvent_Customer{Customer: &event.CustomerUpdate{CustomerId: "k", At: at("2026-03-01 06:00"), Products: map[string]string{"p": "cancelled"}}}})
+	whole, own := r.explained(at("2026-03-02 02:00")), r.explainedTo("blue", at("2026-03-02 02:00"))
+	want := map[string][2]int{"SIX": {1, 3}, "TOLD": {2, 2}, "LEFT": {1, 0}, "OPT": {0, 1}} // shown, withheld
+	for _, x := range own["rules"].([]any) {
+		rule := x.(map[string]any)
+		withheld, _ := rule["withheld"].(float64)
+		if got := [2]int{len(rule["evidence"].([]any)), int(withheld)}; got != want[rule["rule"].(string)] {
+			t.Errorf("%s: %d shown and %d withheld, want %v", rule["rule"], got[0], got[1], want[rule["rule"].(string)])
+		}
+	}
+	told, err := json.Marshal(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(told); strings.Contains(text, "red") || strings.Contains(text, "centre") || !strings.Contains(text, "blue-call") || !strings.Contains(text, "blue-1-opened") || !strings.Contains(text, "changed") {
+		t.Errorf("blue is told %s", text)
+	}
+	strip := func(e map[string]any) map[string]any {
+		for _, x := range e["rules"].([]any) {
+			delete(x.(map[string]any), "evidence")
+			delete(x.(map[string]any), "withheld")
+		}
+		return e
+	}
+	if diff := cmp.Diff(strip(whole), strip(own)); diff != "" {
+		t.Errorf("verdicts and counts depend on who asks:\n%s", diff)
+	}
+	if whole["decision"] != "deny" {
+		t.Errorf("%v", whole)
 	}
 }

@@ -160,3 +160,36 @@ func (t *turn) evidence() (*History, error) {
 	}
 	return h, nil
 }
+
+// ofPartner tells of evidence whether it is a partner's: his calls and permits, and complaints that name him or his calls. A
+// customer's change is nobody's.
+func (t *turn) ofPartner(partner string) (func(*EvidenceJSON) bool, error) {
+	calls, permits, complaints := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for i := range t.s.Calls {
+		list, err := t.wholes(t.s.Calls[i].Tag)
+		if err != nil {
+			return nil, err
+		}
+		for _, cs := range list {
+			calls[cs.Call.CallId] = cs.Call.PartnerId == partner
+		}
+	}
+	for i := range t.s.Permits {
+		permits[t.s.Permits[i].id(t.key)] = t.s.Permits[i].Partner == partner
+	}
+	for _, cs := range t.s.Complaints {
+		c := cs.Complaint
+		complaints[cs.FirstEventId] = c.PartnerId == partner || c.PartnerId == "" && calls[c.CallId]
+	}
+	return func(e *EvidenceJSON) bool {
+		switch e.What {
+		case ACall.String():
+			return calls[e.CallID]
+		case APermit.String():
+			return permits[e.EventID]
+		case AComplaint.String():
+			return complaints[e.EventID]
+		}
+		return true
+	}, nil
+}
