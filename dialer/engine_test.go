@@ -204,3 +204,21 @@ func TestTheStrictestVerdictHolds(t *testing.T) {
 		}
 	}
 }
+
+// Every connected call is recorded, that of a machine and of nobody's too (RET-01); an unanswered one has nothing to record.
+func TestEveryConnectedCallIsRecorded(t *testing.T) {
+	alone := 0
+	for _, c := range run(t, pacing.Predictive, newDesk(t), 3, nil).calls {
+		switch {
+		case c.AnsweredAt == "" && c.Recording != nil:
+			t.Fatalf("call %s, which nobody answered, has a recording", c.CallID)
+		case c.AnsweredAt != "" && c.Recording == nil, c.AnsweredAt != "" && c.AnsweredAt != c.EndedAt && c.Recording.SizeBytes <= 44:
+			t.Fatalf("connected call %s has no recording: %+v", c.CallID, c)
+		case c.AnsweredAt != "" && c.AgentID == "":
+			alone++
+		}
+	}
+	if alone == 0 {
+		t.Error("an agent came to every connected call: nothing was tried")
+	}
+}

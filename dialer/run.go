@@ -229,6 +229,8 @@ func (e *Engine) ended(a *attempt, ev carrier.Event) {
 	}
 	if a.answered > 0 {
 		c.Outcome = "answered"
+		heard := ev.At - a.answered // from the answer on, whether an agent came or not (RET-01)
+		c.Recording = &client.Recording{URI: fmt.Sprintf("recordings/%s/%s.wav", c.StartedAt[:10], c.CallID), SizeBytes: 44 + heard*16, DurationMS: heard}
 	}
 	if a.abandoned {
 		c.Outcome = "abandoned"
@@ -244,7 +246,6 @@ func (e *Engine) ended(a *attempt, ev carrier.Event) {
 		c.PartnerID = g.PartnerID
 	}
 	talk := ev.At - a.bridged
-	c.Recording = &client.Recording{URI: fmt.Sprintf("recordings/%s/%s.wav", c.StartedAt[:10], c.CallID), SizeBytes: 44 + talk*16, DurationMS: talk}
 	wrap := int64(10_000)
 	if res := ev.Result; res != nil {
 		c.Disposition, c.Useless = res.Disposition, res.Useless
