@@ -13,9 +13,9 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/text/language"
 
-	"github.com/ringfence/ringfence/console/locales"
 	"github.com/ringfence/ringfence/internal/auditlog"
 	"github.com/ringfence/ringfence/internal/identity"
+	"github.com/ringfence/ringfence/internal/locales"
 )
 
 //go:embed all:static templates

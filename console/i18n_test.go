@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ringfence/ringfence/console/locales"
 	"github.com/ringfence/ringfence/dashboards"
+	"github.com/ringfence/ringfence/internal/locales"
 )
 
 // plural are the forms go-i18n knows: a map with only these is one message.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringfence/ringfence/console/locales"
+	"github.com/ringfence/ringfence/internal/locales"
 	"github.com/ringfence/ringfence/internal/rubric"
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
-	"github.com/ringfence/ringfence/console/locales"
+	"github.com/ringfence/ringfence/internal/locales"
 )
 
 // Words are what a language calls the data's words: by the name of a column, then by what the data say. Under "" are the
