@@ -146,3 +146,18 @@ func TestCaughtUp(t *testing.T) {
 		t.Fatal("one day ago was used up, today is not over")
 	}
 }
+
+// The old dialer recorded what was connected, and nothing else (RET-01).
+func TestEarlierCallsAreRecorded(t *testing.T) {
+	n := 0
+	for _, c := range newWorld(1, time.UTC).earlier(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).UnixMilli()) {
+		if connected := c.AnsweredAt != ""; connected != (c.Recording != nil) {
+			t.Fatalf("connected: %t, recording: %+v", connected, c.Recording)
+		} else if connected {
+			n++
+		}
+	}
+	if n == 0 {
+		t.Error("none was connected")
+	}
+}

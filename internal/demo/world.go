@@ -144,6 +144,7 @@ func (w *world) earlier(start int64) []client.Call {
 			if r.Float64() < 0.4 {
 				c.Outcome, c.AnsweredBy = "answered", "human"
 				c.AnsweredAt, c.EndedAt = client.Time(at+9_000), client.Time(at+70_000)
+				c.Recording = &client.Recording{URI: fmt.Sprintf("recordings/%s/%s.wav", c.StartedAt[:10], c.CallID), SizeBytes: 44 + 61_000*16, DurationMS: 61_000}
 			}
 			out = append(out, c)
 		}
