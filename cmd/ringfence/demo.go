@@ -151,8 +151,8 @@ func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir, pa
 		return fmt.Errorf("the facts do not get into ClickHouse: %w", err)
 	}
 	_, _ = fmt.Fprintln(out, "· waiting until the simulated days are closed and their samples complete")
-	if err := waitFor(ctx, 2*time.Minute, func() (bool, error) { return a.Sampled(ctx) }); err != nil {
-		return fmt.Errorf("the samples do not get complete: %w", err)
+	if err := sampled(ctx, a); err != nil {
+		return err
 	}
 	sum, err := app.Summarize(ctx, a.Conn())
 	if err != nil {
@@ -169,6 +169,24 @@ func demoWork(ctx context.Context, cmd *cobra.Command, a *app.App, zone, dir, pa
 	g.Go(func() error { return a.Signals(ctx, signals) })
 	g.Go(func() error { liveView(ctx, out, a.Conn(), loc); return nil })
 	g.Go(func() error { return centre.Live(ctx, signals) })
+	return g.Wait()
+}
+
+// sampled waits until the days are closed. Meanwhile the raters are at work, and what they publish gets into ClickHouse.
+func sampled(ctx context.Context, a *app.App) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := reviewSome(ctx, a); err != nil {
+			return err
+		}
+		return counted(ctx, a)
+	})
+	g.Go(func() error {
+		if err := waitFor(ctx, 2*time.Minute, func() (bool, error) { return a.Sampled(ctx) }); err != nil {
+			return fmt.Errorf("the samples do not get complete: %w", err)
+		}
+		return nil
+	})
 	return g.Wait()
 }
 
