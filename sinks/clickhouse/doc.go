@@ -8,7 +8,7 @@
 //
 // The ranges of all partitions that are due go in together, a table at a time, and the next batch is fetched, decoded and
 // laid out in columns while one is inserted: pipeline.go. What is promised next is committed with the end of what is done.
-// A batch grows with the lag up to MaxBatch records; a partition that was quiet is written at once.
+// A batch grows with the lag up to MaxBatch records; a topic that was quiet is written at once.
 //
 // A row that ClickHouse refuses for what is in it goes to the dead letter, its neighbours go in; a table that takes no row
 // at all any more was altered, and is waited for. ClickHouse or Kafka away, a full disk, too many parts mean waiting, ever

@@ -8,14 +8,37 @@ import (
 
 // queue is what was fetched of a partition and is not written yet.
 type queue struct {
-	recs    []*kgo.Record
-	written time.Time // when the partition was last written
+	recs []*kgo.Record
 }
 
-// A partition is written at once when it was quiet for the linger, and then once a linger: a quiet centre sees its call
-// right away, and a busy one does not drown ClickHouse in small parts.
-func (s *Sink) due(q *queue, now time.Time) bool {
-	return len(q.recs) > 0 && (len(q.recs) >= s.opt.MaxBatch/4 || !now.Before(q.written.Add(s.opt.Linger)) || s.hurry.Load() > now.UnixNano())
+// dueTopics are the topics whose records are to be written now. A topic is written at once when it was quiet for the linger, and
+// then once a linger, all its partitions together: a quiet centre sees its call right away, and a busy one does not drown
+// ClickHouse in small parts. Topics that are half through their linger go along, so that soon all are written in step. The lock is held.
+func (s *Sink) dueTopics(now time.Time) map[string]bool {
+	due := map[string]bool{}
+	hurry, lingered := s.hurry.Load() > now.UnixNano(), false
+	for topic, ps := range s.queues {
+		for _, q := range ps {
+			switch wrote := s.wrote[topic]; {
+			case len(q.recs) == 0:
+			case hurry, len(q.recs) >= s.opt.MaxBatch/4:
+				due[topic] = true
+			case !now.Before(wrote.Add(s.opt.Linger)):
+				due[topic], lingered = true, lingered || now.Before(wrote.Add(2*s.opt.Linger))
+			}
+		}
+	}
+	if !lingered {
+		return due
+	}
+	for topic, ps := range s.queues {
+		for _, q := range ps {
+			if len(q.recs) > 0 && !now.Before(s.wrote[topic].Add(s.opt.Linger/2)) {
+				due[topic] = true
+			}
+		}
+	}
+	return due
 }
 
 // untilDue is how long a poll may wait.
@@ -23,10 +46,10 @@ func (s *Sink) untilDue(now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.opt.Linger
-	for _, ps := range s.queues {
+	for topic, ps := range s.queues {
 		for _, q := range ps {
 			if len(q.recs) > 0 {
-				d = min(d, q.written.Add(s.opt.Linger).Sub(now))
+				d = min(d, s.wrote[topic].Add(s.opt.Linger).Sub(now))
 			}
 		}
 	}
@@ -61,6 +84,7 @@ func (s *Sink) ranges(fetches kgo.Fetches, now time.Time) []*rang {
 			queued += len(q.recs)
 		}
 	}
+	due := s.dueTopics(now)
 	var out []*rang
 	add := func(topic string, p int32, recs []*kgo.Record, again bool) {
 		out = append(out, &rang{topic, p, recs[0].Offset, recs[len(recs)-1].Offset + 1, again, recs})
@@ -68,7 +92,7 @@ func (s *Sink) ranges(fetches kgo.Fetches, now time.Time) []*rang {
 	for topic, ps := range s.queues {
 		for p, q := range ps {
 			end, promised := s.pending[topic][p]
-			if len(q.recs) == 0 || !promised && !s.due(q, now) && queued < s.opt.MaxBatch {
+			if len(q.recs) == 0 || !promised && !due[topic] && queued < s.opt.MaxBatch {
 				continue
 			}
 			n := len(q.recs)
@@ -85,7 +109,7 @@ func (s *Sink) ranges(fetches kgo.Fetches, now time.Time) []*rang {
 			if n > 0 {
 				add(topic, p, q.recs[:n], promised)
 			}
-			q.recs, q.written = q.recs[n:], now
+			q.recs, s.wrote[topic] = q.recs[n:], now
 			if len(q.recs) == 0 {
 				q.recs = nil
 			}

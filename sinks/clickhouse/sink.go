@@ -28,7 +28,7 @@ type SinkOptions struct {
 	Logger       *slog.Logger
 	Registerer   prometheus.Registerer
 	MaxBatch     int           // records written together at most, default 200,000; as many again are held while they are
-	Linger       time.Duration // a busy partition is written once in this time, default 1 s
+	Linger       time.Duration // a busy topic is written once in this time, default 1 s
 	Patience     time.Duration // an insert that is not answered in this time is given up and tried again, default 5 min
 	// Hook is called between the steps, for tests that break things there.
 	Hook func(step string)
@@ -46,6 +46,7 @@ type Sink struct {
 	mu      sync.Mutex
 	pending map[string]map[int32]int64 // promised ends found at assignment
 	queues  map[string]map[int32]*queue
+	wrote   map[string]time.Time      // when a topic was written last
 	unknown map[string]map[int32]bool // assigned, and their promises not read yet: nothing may be written
 	good    map[string]*kgo.Record    // by table: one that it took
 	spare   []*converter              // to be used again
@@ -79,7 +80,7 @@ func NewSink(o SinkOptions) (*Sink, error) {
 	if o.Hook == nil {
 		o.Hook = func(string) {}
 	}
-	s := &Sink{opt: o, inserter: &inserter{opt: o.ClickHouse, patience: o.Patience}, metrics: newMetrics(o.Registerer), pending: map[string]map[int32]int64{}, queues: map[string]map[int32]*queue{},
+	s := &Sink{opt: o, inserter: &inserter{opt: o.ClickHouse, patience: o.Patience}, metrics: newMetrics(o.Registerer), pending: map[string]map[int32]int64{}, queues: map[string]map[int32]*queue{}, wrote: map[string]time.Time{},
 		unknown: map[string]map[int32]bool{}, good: map[string]*kgo.Record{}, status: "starting"}
 	return s, s.connect()
 }
