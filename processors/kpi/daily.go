@@ -12,8 +12,10 @@ type daily struct {
 	table, facts string
 	back         int
 	hours        bool // it says when in the day, to the hour at least
-	// fill is the statement that makes a day under a version; empty for those that are made in a way of their own.
-	fill func(day int64, zone string, version uint64) string
+	// fill is the statement that makes a day under a version, together one that makes several, for facts that stand on one day
+	// each. Those that have neither are made in a way of their own.
+	fill     func(day int64, zone string, version uint64) string
+	together func(days []int64, zone string, version uint64) string
 	// fit tells of a day whether it can be rolled up yet, as a condition on SQL; empty = always.
 	fit func(day int64, zone string) string
 }
@@ -23,18 +25,18 @@ type daily struct {
 const lookBack = 31
 
 var (
-	accountsByDay = daily{table: "accounts_1d", facts: "calls", fill: fillAccounts}
-	uselessByDay  = daily{table: "useless_1d", facts: "calls", fill: fillUseless}
+	accountsByDay = daily{table: "accounts_1d", facts: "calls", together: fillAccounts}
+	uselessByDay  = daily{table: "useless_1d", facts: "calls", together: fillUseless}
 	accountsFirst = daily{table: "accounts_first", facts: "calls", back: lookBack}
 	// An interval is cut at midnight of the zone it was made for, so it is never longer than 25 hours.
 	statesByDay   = daily{table: "states_1d", facts: "states", back: 2, fill: fillStates, fit: noOpenStates}
 	presenceByDay = daily{table: "presence_1d", facts: "states", back: 2, hours: true, fill: fillPresence, fit: noOpenStates}
-	permitsByDay  = daily{table: "permits_1d", facts: "permits", fill: fillPermits}
-	denialsByDay  = daily{table: "denials_1d", facts: "permits", fill: fillDenials}
-	fatesByDay    = daily{table: "fates_1d", facts: "permits", fill: fillFates}
+	permitsByDay  = daily{table: "permits_1d", facts: "permits", together: fillPermits}
+	denialsByDay  = daily{table: "denials_1d", facts: "permits", together: fillDenials}
+	fatesByDay    = daily{table: "fates_1d", facts: "permits", together: fillFates}
 	// The same by the hour of the zone.
 	statesByHour  = daily{table: "states_1h", facts: "states", back: 2, hours: true, fill: fillStatesByHour, fit: noOpenStates}
-	permitsByHour = daily{table: "permits_1h", facts: "permits", hours: true, fill: fillPermitsByHour}
+	permitsByHour = daily{table: "permits_1h", facts: "permits", hours: true, together: fillPermitsByHour}
 )
 
 // dailies that are made a day at a time.
@@ -59,19 +61,19 @@ var accountColumns = []string{"campaign_id", "agent_id", "team_id", "partner_id"
 // accountFlags are what an account's calls say of it, as expressions over one call.
 var accountFlags = []sum{{"reached", isReached}, {"completed", "ifNull(completed, false)"}, {"won", won}, {"useless", uselessCall}}
 
-func fillAccounts(day int64, zone string, version uint64) string {
+func fillAccounts(days []int64, zone string, version uint64) string {
 	cols := strings.Join(accountColumns, ", ")
 	q := "INSERT INTO accounts_1d (day, version, account, has_lead, " + cols + ", n"
-	sel := fmt.Sprintf(") SELECT %s, %d, %s AS the_account, lead_id != '' AS is_lead, %s, count()", dateOf(day), version, accountOf, cols)
+	sel := fmt.Sprintf(") SELECT %s AS the_day, %d, %s AS the_account, lead_id != '' AS is_lead, %s, count()", dayOfSlot(zone), version, accountOf, cols)
 	for _, f := range accountFlags {
 		q, sel = q+", "+f.name, sel+", max("+f.of+")"
 	}
-	return q + sel + " FROM calls FINAL WHERE direction = 'outbound' AND " + onDay(day, zone) + " GROUP BY the_account, is_lead, " + cols + finalByPart + ", prefer_column_name_to_alias = 1"
+	return q + sel + " FROM calls FINAL WHERE direction = 'outbound' AND " + onDays(days, zone) + " GROUP BY the_day, the_account, is_lead, " + cols + finalByPart + ", prefer_column_name_to_alias = 1"
 }
 
-func fillUseless(day int64, zone string, version uint64) string {
-	return fmt.Sprintf("INSERT INTO useless_1d (day, version, lead_id) SELECT %s, %d, lead_id FROM calls FINAL WHERE direction = 'outbound' AND lead_id != '' AND %s AND %s GROUP BY lead_id%s",
-		dateOf(day), version, uselessCall, onDay(day, zone), finalByPart)
+func fillUseless(days []int64, zone string, version uint64) string {
+	return fmt.Sprintf("INSERT INTO useless_1d (day, version, lead_id) SELECT %s AS the_day, %d, lead_id FROM calls FINAL WHERE direction = 'outbound' AND lead_id != '' AND %s AND %s GROUP BY the_day, lead_id%s",
+		dayOfSlot(zone), version, uselessCall, onDays(days, zone), finalByPart)
 }
 
 // touching are the intervals that lie on a day in part.
@@ -109,16 +111,16 @@ func noOpenStates(day int64, zone string) string {
 	return "NOT EXISTS (SELECT 1 FROM agent_intervals FINAL WHERE open AND " + touching(day, zone) + ")"
 }
 
-func fillPermits(day int64, zone string, version uint64) string {
-	return fmt.Sprintf("INSERT INTO permits_1d (day, version, campaign_id, partner_id, purpose, products, permitted, denied) SELECT %s, %d, campaign_id, partner_id, purpose, products, "+
-		"countIf(decision = 'permit'), countIf(decision = 'deny') FROM permits FINAL WHERE %s GROUP BY campaign_id, partner_id, purpose, products%s",
-		dateOf(day), version, onDay(day, zone), finalByPart)
+func fillPermits(days []int64, zone string, version uint64) string {
+	return fmt.Sprintf("INSERT INTO permits_1d (day, version, campaign_id, partner_id, purpose, products, permitted, denied) SELECT %s AS the_day, %d, campaign_id, partner_id, purpose, products, "+
+		"countIf(decision = 'permit'), countIf(decision = 'deny') FROM permits FINAL WHERE %s GROUP BY the_day, campaign_id, partner_id, purpose, products%s",
+		dayOfSlot(zone), version, onDays(days, zone), finalByPart)
 }
 
-func fillPermitsByHour(day int64, zone string, version uint64) string {
-	return fmt.Sprintf("INSERT INTO permits_1h (day, version, hour, campaign_id, partner_id, purpose, products, permitted, denied) SELECT %s, %d, %s AS the_hour, campaign_id, partner_id, purpose, products, "+
-		"countIf(decision = 'permit'), countIf(decision = 'deny') FROM permits FINAL WHERE %s GROUP BY the_hour, campaign_id, partner_id, purpose, products%s",
-		dateOf(day), version, hourOf("at", zone), onDay(day, zone), finalByPart)
+func fillPermitsByHour(days []int64, zone string, version uint64) string {
+	return fmt.Sprintf("INSERT INTO permits_1h (day, version, hour, campaign_id, partner_id, purpose, products, permitted, denied) SELECT %s AS the_day, %d, %s AS the_hour, campaign_id, partner_id, purpose, products, "+
+		"countIf(decision = 'permit'), countIf(decision = 'deny') FROM permits FINAL WHERE %s GROUP BY the_day, the_hour, campaign_id, partner_id, purpose, products%s",
+		dayOfSlot(zone), version, hourOf("at", zone), onDays(days, zone), finalByPart)
 }
 
 // serves tells whether the roll-up can answer in the scope's buckets.

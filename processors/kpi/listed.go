@@ -77,9 +77,9 @@ func RowsOf(table, at, from, to string) string {
 
 const customerOf = "reinterpretAsUInt128(sipHash128(customer_id))"
 
-func fillDenials(day int64, zone string, version uint64) string {
-	return fmt.Sprintf("INSERT INTO denials_1d (day, version, campaign_id, partner_id, products, rule, customer, n, last) SELECT %s, %d, campaign_id, partner_id, products, rule, %s AS who, count(), max(at) "+
-		"FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE decision = 'deny' AND %s GROUP BY campaign_id, partner_id, products, rule, who%s", dateOf(day), version, customerOf, onDay(day, zone), finalByPart)
+func fillDenials(days []int64, zone string, version uint64) string {
+	return fmt.Sprintf("INSERT INTO denials_1d (day, version, campaign_id, partner_id, products, rule, customer, n, last) SELECT %s AS the_day, %d, campaign_id, partner_id, products, rule, %s AS who, count(), max(at) "+
+		"FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE decision = 'deny' AND %s GROUP BY the_day, campaign_id, partner_id, products, rule, who%s", dayOfSlot(zone), version, customerOf, onDays(days, zone), finalByPart)
 }
 
 // Fates are permits by what became of them: fate (used, released, orphaned, or out) and n. Conditions can be on campaign_id,
@@ -98,7 +98,7 @@ func followed(columns, ofPermits, ofStatuses string) string {
 		"LEFT JOIN (SELECT permit_id, toString(max(status)) AS status FROM permit_status WHERE " + ofStatuses + " GROUP BY permit_id) AS s ON p.permit_id = s.permit_id)"
 }
 
-func fillFates(day int64, zone string, version uint64) string {
-	return fmt.Sprintf("INSERT INTO fates_1d (day, version, campaign_id, partner_id, products, fate, n) SELECT %s, %d, campaign_id, partner_id, products, fate, count() FROM %s GROUP BY campaign_id, partner_id, products, fate%s",
-		dateOf(day), version, followed("permit_id, campaign_id, partner_id, products", onDay(day, zone), "("+onDay(day, zone)+" OR slot = 0)"), finalByPart)
+func fillFates(days []int64, zone string, version uint64) string {
+	return fmt.Sprintf("INSERT INTO fates_1d (day, version, campaign_id, partner_id, products, fate, n) SELECT %s AS the_day, %d, campaign_id, partner_id, products, fate, count() FROM %s GROUP BY the_day, campaign_id, partner_id, products, fate%s",
+		dayOfSlot(zone), version, followed("permit_id, campaign_id, partner_id, products, slot", onDays(days, zone), "("+onDays(days, zone)+" OR slot = 0)"), finalByPart)
 }

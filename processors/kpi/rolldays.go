@@ -19,14 +19,10 @@ func (r *Roller) days(ctx context.Context, now time.Time) (int, error) {
 	}
 	today, done := dateNumber(now, r.Zone), 0
 	for _, d := range dailies() {
-		for _, day := range r.staleDays(st, d, today, now) {
-			made, err := r.makeDay(ctx, st, d, day)
-			if err != nil {
-				return done, err
-			}
-			if made {
-				done++
-			}
+		made, err := r.makeDays(ctx, st, d, r.staleDays(st, d, today, now))
+		done += made
+		if err != nil {
+			return done, err
 		}
 	}
 	n, err := r.makeFirsts(ctx, st, today, now)
@@ -58,35 +54,65 @@ func (r *Roller) staleDays(st *standing, d daily, today int64, now time.Time) []
 	return out
 }
 
-// named notes a day's new version.
-func (r *Roller) named(ctx context.Context, st *standing, table string, day int64, at, version uint64) error {
-	err := r.Conn.Exec(ctx, fmt.Sprintf("INSERT INTO rolled (rollup, zone, bucket, made_at, version) VALUES (%s, %s, %d, %d, %d)", quote(table), quote(r.Zone.String()), day, at, version))
-	if err != nil {
+// named notes the new version of days, made at the counts of touches they have.
+func (r *Roller) named(ctx context.Context, st *standing, table string, version uint64, days ...bucket) error {
+	values := make([]string, len(days))
+	for i, day := range days {
+		values[i] = fmt.Sprintf("(%s, %s, %d, %d, %d)", quote(table), quote(r.Zone.String()), day.bucket, day.touched, version)
+	}
+	if err := r.Conn.Exec(ctx, "INSERT INTO rolled (rollup, zone, bucket, made_at, version) VALUES "+strings.Join(values, ", ")); err != nil {
 		return fmt.Errorf("name the new version of %s: %w", table, err)
 	}
 	if st.rolled[table] == nil {
 		st.rolled[table] = map[int64]made{}
 	}
-	st.rolled[table][day] = made{at, version}
+	for _, day := range days {
+		st.rolled[table][day.bucket] = made{day.touched, version}
+	}
 	return nil
 }
 
-func (r *Roller) makeDay(ctx context.Context, st *standing, d daily, day int64) (bool, error) {
-	zone := r.Zone.String()
-	if d.fit != nil {
-		var fits bool
-		if err := r.Conn.QueryRow(ctx, "SELECT toBool("+d.fit(day, zone)+")").Scan(&fits); err != nil {
-			return false, fmt.Errorf("ask whether %s can be made: %w", d.table, err)
+// makeDays makes days of a roll-up, as far as they can be made yet, and returns how many.
+func (r *Roller) makeDays(ctx context.Context, st *standing, d daily, stale []int64) (int, error) {
+	zone, counts := r.Zone.String(), d.counts(st.touchedDays(d.facts))
+	var days []bucket
+	for _, day := range stale {
+		if d.fit != nil {
+			var fits bool
+			if err := r.Conn.QueryRow(ctx, "SELECT toBool("+d.fit(day, zone)+")").Scan(&fits); err != nil {
+				return 0, fmt.Errorf("ask whether %s can be made: %w", d.table, err)
+			}
+			if !fits {
+				continue
+			}
 		}
-		if !fits {
-			return false, nil
+		days = append(days, bucket{day, counts[day]})
+	}
+	portions := slices.Collect(slices.Chunk(days, 1))
+	if d.together != nil {
+		var err error
+		if portions, err = r.portions(ctx, d.facts, days); err != nil {
+			return 0, err
 		}
 	}
-	version := newVersion()
-	if err := r.Conn.Exec(ctx, d.fill(day, zone, version)); err != nil {
-		return false, fmt.Errorf("fill %s: %w", d.table, err)
+	done := 0
+	for _, portion := range portions {
+		version := newVersion()
+		statement := ""
+		if d.together != nil {
+			statement = d.together(numbers(portion), zone, version)
+		} else {
+			statement = d.fill(portion[0].bucket, zone, version)
+		}
+		if err := r.Conn.Exec(ctx, statement); err != nil {
+			return done, fmt.Errorf("fill %s: %w", d.table, err)
+		}
+		if err := r.named(ctx, st, d.table, version, portion...); err != nil {
+			return done, err
+		}
+		done += len(portion)
 	}
-	return true, r.named(ctx, st, d.table, day, d.counts(st.touchedDays(d.facts))[day], version)
+	return done, nil
 }
 
 // makeFirsts makes days of accounts_first from accounts_1d, where all the days they look at are current there.
@@ -123,12 +149,14 @@ func (r *Roller) makeFirsts(ctx context.Context, st *standing, today int64, now 
 				return done, fmt.Errorf("fill accounts_first: %w", err)
 			}
 		}
+		var days []bucket
 		for day := first; day <= last; day++ {
-			if err := r.named(ctx, st, accountsFirst.table, day, counts[day], version); err != nil {
-				return done, err
-			}
-			done++
+			days = append(days, bucket{day, counts[day]})
 		}
+		if err := r.named(ctx, st, accountsFirst.table, version, days...); err != nil {
+			return done, err
+		}
+		done += len(days)
 	}
 	return done, nil
 }
@@ -194,5 +222,5 @@ func (r *Roller) makeStock(ctx context.Context, st *standing, today int64, now t
 	if err := r.Conn.Exec(ctx, fmt.Sprintf("INSERT INTO leads_stock (day, version, campaign_id, list_id, accounts, useless) SELECT %s, %d, campaign_id, list_id, sum(accounts) AS all_accounts, sum(useless) FROM %s GROUP BY campaign_id, list_id HAVING all_accounts != 0", dateOf(day), version, s.leads())); err != nil {
 		return 0, fmt.Errorf("fill leads_stock: %w", err)
 	}
-	return 1, r.named(ctx, st, "leads_stock", day, at, version)
+	return 1, r.named(ctx, st, "leads_stock", version, bucket{day, at})
 }

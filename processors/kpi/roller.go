@@ -74,14 +74,17 @@ func (r *Roller) Once(ctx context.Context, now time.Time) (int, error) {
 		if err != nil {
 			return done, fmt.Errorf("find stale days: %w", err)
 		}
-		for _, day := range days {
-			if day.bucket >= today {
-				continue // it grows all the time; its minutes and facts are read instead
-			}
-			if err := r.make(ctx, of, zone, onDay(day.bucket, zone), []bucket{day}); err != nil {
+		// Today grows all the time; its minutes and facts are read instead.
+		days = slices.DeleteFunc(days, func(b bucket) bool { return b.bucket >= today })
+		portions, err := r.portions(ctx, "calls", days)
+		if err != nil {
+			return done, err
+		}
+		for _, portion := range portions {
+			if err := r.make(ctx, of, zone, onDays(numbers(portion), zone), portion); err != nil {
 				return done, err
 			}
-			done++
+			done += len(portion)
 		}
 	}
 	n, err := r.days(ctx, now)
@@ -91,10 +94,56 @@ func (r *Roller) Once(ctx context.Context, now time.Time) (int, error) {
 // newVersion is one that no other process has at the same moment.
 func newVersion() uint64 { return uint64(time.Now().UnixNano())&^0xff | rand.Uint64N(256) }
 
-// onDay are the slots of a date in the zone, in a way the key of the facts serves.
-func onDay(day int64, zone string) string {
-	from, to := day*96-96, day*96+192 // no zone is a day away from UTC
-	return fmt.Sprintf("slot >= %d AND slot < %d AND %s = toDate(%d)", from, to, dayOfSlot(zone), day)
+// onDays are the slots of dates in the zone, in a way the key of the facts serves.
+func onDays(days []int64, zone string) string {
+	from, to := slices.Min(days)*96-96, slices.Max(days)*96+192 // no zone is a day away from UTC
+	dates := make([]string, len(days))
+	for i, day := range days {
+		dates[i] = dateOf(day)
+	}
+	return fmt.Sprintf("slot >= %d AND slot < %d AND %s IN (%s)", from, to, dayOfSlot(zone), strings.Join(dates, ", "))
+}
+
+func numbers(of []bucket) []int64 {
+	days := make([]int64, len(of))
+	for i, b := range of {
+		days[i] = b.bucket
+	}
+	return days
+}
+
+// rowsAtOnce bounds how many rows of facts a statement makes days of, if it is not one day that has more.
+const rowsAtOnce = 500_000
+
+// portions are the days that are made by one statement each, in their order: a long history with few calls a day costs no more
+// than a few days with many.
+func (r *Roller) portions(ctx context.Context, table string, days []bucket) ([][]bucket, error) {
+	if len(days) < 2 {
+		return slices.Collect(slices.Chunk(days, 1)), nil
+	}
+	rows, err := r.Conn.Query(ctx, fmt.Sprintf("SELECT toInt64(%s) AS day, count() FROM %s WHERE %s GROUP BY day", dayOfSlot(r.Zone.String()), table, onDays(numbers(days), r.Zone.String())))
+	if err != nil {
+		return nil, fmt.Errorf("count the %s of each day: %w", table, err)
+	}
+	defer func() { _ = rows.Close() }()
+	has := map[int64]uint64{}
+	for rows.Next() {
+		var day int64
+		var n uint64
+		if err := rows.Scan(&day, &n); err != nil {
+			return nil, fmt.Errorf("count the %s of each day: %w", table, err)
+		}
+		has[day] = n
+	}
+	var out [][]bucket
+	sum := uint64(0)
+	for _, b := range days {
+		if sum += has[b.bucket]; len(out) == 0 || sum > rowsAtOnce {
+			out, sum = append(out, nil), has[b.bucket]
+		}
+		out[len(out)-1] = append(out[len(out)-1], b)
+	}
+	return out, rows.Err()
 }
 
 // bucket of a roll-up, and the count of touches at which it is made.
