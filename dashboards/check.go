@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -70,7 +71,7 @@ func Check(ctx context.Context, ask Ask, ds []Dashboard, r Range, zone string, c
 					c.Error = a.err.Error()
 				}
 				if a.empty {
-					c.Reason = MayBeEmpty(p)
+					c.Reason = cmp.Or(MayBeEmpty(p), noSuchCalls(v.values))
 				}
 				out = append(out, c)
 			}
@@ -155,6 +156,21 @@ func empty(rows [][]json.RawMessage, keyed bool) bool {
 		}
 	}
 	return true
+}
+
+// noSuchCalls is the reason why there may be none of the chosen calls in a healthy centre, "" if that is a fault.
+func noSuchCalls(v Values) string {
+	for _, which := range v[varWhich.Name] {
+		switch which {
+		case "unrecorded":
+			return "every connected call was recorded"
+		case "violations":
+			return "a centre that keeps within its caps has none"
+		case "complained":
+			return "nobody complained"
+		}
+	}
+	return ""
 }
 
 // MayBeEmpty is the reason why a panel may rightly have nothing to show in a healthy centre, "" if that is a fault.

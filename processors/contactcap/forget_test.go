@@ -397,7 +397,7 @@ func (l *life) explain() {
 			x.Detail = y.Detail
 		}
 		if y.Verdict == "allow" && strings.Contains(y.Detail, " have passed since the last ") { // of a gap that has passed the event is told as long as it is known
-			x.Evidence, y.Evidence, x.Detail, y.Detail = nil, nil, "", ""
+			x.Evidence, y.Evidence, x.Withheld, y.Withheld, x.Detail, y.Detail = nil, nil, 0, 0, "", ""
 		}
 		if said && !l.changed && strings.Contains(warning, "can be trusted") {
 			l.c.dice.(drawn).Fatalf("nothing that %s counts may be forgotten, and it warns of it:%s", x.Rule, warning)

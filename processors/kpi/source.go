@@ -272,16 +272,17 @@ func (s scope) leads() string {
 		}
 		return "(" + rows + ")"
 	}
-	stock := s.stock()
-	return "(SELECT campaign_id, list_id, toInt64(accounts) AS accounts, toInt64(useless) AS useless FROM leads_stock WHERE " + and(append(s.conditions(""), "(day, version) IN ("+stock+")")...) +
-		s.leadsSince("(SELECT day FROM ("+stock+"))", "(SELECT count() FROM touched WHERE facts IN ('calls', 'leads') AND slot < "+millis(s.to)+" / "+slotSeconds+"000 AND slot >= (SELECT toUnixTimestamp(toDateTime(day, "+quote(s.zone)+")) / "+slotSeconds+" FROM ("+stock+"))) > 0") +
-		"\nUNION ALL\nSELECT campaign_id, list_id, accounts, useless FROM " + s.leadsByOne("(SELECT count() FROM ("+stock+")) = 0") + ")"
+	// held is the stock that holds, none or one, and moved tells whether anything came since.
+	const day = "held[1].1"
+	with := "WITH (SELECT groupArray((day, version)) FROM (" + s.stock() + ")) AS held, (SELECT count() FROM touched WHERE facts IN ('calls', 'leads') AND slot < " + millis(s.to) + " / " + slotSeconds + "000 AND slot >= toUnixTimestamp(toDateTime(" + day + ", " + quote(s.zone) + ")) / " + slotSeconds + ") > 0 AS moved"
+	return "(" + with + " SELECT * FROM (SELECT campaign_id, list_id, toInt64(accounts) AS accounts, toInt64(useless) AS useless FROM leads_stock WHERE " + and(append(s.conditions(""), "(day, version) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(held) AS x))")...) +
+		s.leadsSince(day, "moved AND notEmpty(held)") + "\nUNION ALL\nSELECT campaign_id, list_id, accounts, useless FROM " + s.leadsByOne("empty(held)") + "))"
 }
 
 // leadsSince is what follows the stock as of the first moment of a day, up to the end of the interval: the leads that changed,
 // once as they were then and are to be taken out, once as they are. ok is a condition on it all.
 func (s scope) leadsSince(day, ok string) string {
-	midnight := dayStart("assumeNotNull("+day+")", s.zone)
+	midnight := dayStart(day, s.zone)
 	changed := "lead_id IN (SELECT lead_id FROM leads WHERE " + and("at >= "+midnight, "at < "+s.to, ok) +
 		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and("direction = 'outbound'", "lead_id != ''", uselessCall, "started_at >= "+midnight, "started_at < "+s.to, "slot >= toUnixTimestamp("+midnight+") / "+slotSeconds, ok) + ")"
 	was := s

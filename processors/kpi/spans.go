@@ -6,16 +6,22 @@ import (
 	"strings"
 )
 
-// quarter is what time is sliced into for buckets, in ms: in every time zone the hour, the day and so on begin at a
-// whole quarter of an hour of UTC.
+// quarter is what time is sliced into for buckets of an hour, in ms: in every time zone the hour begins at a whole quarter of an
+// hour of UTC.
 const quarter = "900000"
 
 // sliced turns rows with begin and end in ms into rows with ms and the moment `slice`, cut at the borders of buckets.
 func (s scope) sliced(rows string) string {
-	if !s.bucketed() {
+	switch {
+	case !s.bucketed():
 		return "(SELECT *, end_ms - begin_ms AS ms, fromUnixTimestamp64Milli(begin_ms, 'UTC') AS slice FROM (" + rows + ") WHERE end_ms > begin_ms)"
+	case s.cuts("hour"):
+		return slicedAt(rows)
 	}
-	return slicedAt(rows)
+	// All others begin with a day.
+	first, last := dayOf("fromUnixTimestamp64Milli(toInt64(begin_ms), 'UTC')", s.zone), dayOf("fromUnixTimestamp64Milli(toInt64(end_ms - 1), 'UTC')", s.zone)
+	days := "arrayMap(i -> (greatest(begin_ms, " + millis(dayStart(first+" + i", s.zone)) + "), least(end_ms, " + millis(dayStart(first+" + i + 1", s.zone)) + ")), range(toUInt32(greatest(" + last + " - " + first + " + 1, 0))))"
+	return "(SELECT *, part.2 - part.1 AS ms, fromUnixTimestamp64Milli(toInt64(part.1), 'UTC') AS slice FROM (" + rows + ") ARRAY JOIN " + days + " AS part WHERE end_ms > begin_ms)"
 }
 
 // slicedAt cuts them at quarters of an hour.
