@@ -273,5 +273,9 @@ func localPath(s string) string {
 	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(s, "\\\r\n\t") {
 		return "/"
 	}
-	return u.RequestURI()
+	uri := u.RequestURI()
+	if !strings.HasPrefix(uri, "/") || strings.HasPrefix(uri, "//") { // its first slash is escaped: relative to the page, not to the site
+		return "/"
+	}
+	return uri
 }
