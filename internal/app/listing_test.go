@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ringfence/ringfence/dashboards"
@@ -13,20 +14,27 @@ import (
 	"github.com/ringfence/ringfence/sinks/clickhouse"
 )
 
-// The listing of calls reads the end of the range alone, and has the newest calls all the same: of calls in many versions, of
-// calls that moved away, of few calls and of none.
-func TestNewestCalls(t *testing.T) {
-	ctx := t.Context()
-	engine, err := embedded.StartClickHouse(ctx, embedded.ClickHouseOptions{Dir: t.TempDir()})
+// emptyClickHouse has the schema and no rows.
+func emptyClickHouse(t *testing.T) driver.Conn {
+	t.Helper()
+	engine, err := embedded.StartClickHouse(t.Context(), embedded.ClickHouseOptions{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(engine.Close)
-	conn, err := clickhouse.Open(ctx, clickhouse.Options{Addr: []string{engine.Addr()}, Database: "ringfence", Username: "default"})
+	conn, err := clickhouse.Open(t.Context(), clickhouse.Options{Addr: []string{engine.Addr()}, Database: "ringfence", Username: "default"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// The listing of calls reads the end of the range alone, and has the newest calls all the same: of calls in many versions, of
+// calls that moved away, of few calls and of none.
+func TestNewestCalls(t *testing.T) {
+	ctx := t.Context()
+	conn := emptyClickHouse(t)
 	begin := time.Date(2026, 3, 6, 0, 0, 0, 0, time.UTC)
 	// 8,000 calls, one a minute. Those of the last day have 15 versions each, so that the newest rows are of few calls; of
 	// these every second one moved away.
@@ -99,16 +107,7 @@ func TestNewestCalls(t *testing.T) {
 // Grafana knows a table's columns by their names in the answer: each is the one the panel says it is.
 func TestColumnsHaveTheNamesGrafanaKnows(t *testing.T) {
 	ctx := t.Context()
-	engine, err := embedded.StartClickHouse(ctx, embedded.ClickHouseOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(engine.Close)
-	conn, err := clickhouse.Open(ctx, clickhouse.Options{Addr: []string{engine.Addr()}, Database: "ringfence", Username: "default"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := emptyClickHouse(t)
 	begin := time.Date(2026, 3, 6, 0, 0, 0, 0, time.UTC)
 	asked := 0
 	for _, d := range dashboards.All() {

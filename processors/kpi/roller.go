@@ -135,7 +135,11 @@ func (r *Roller) portions(ctx context.Context, table string, days []bucket) ([][
 		}
 		has[day] = n
 	}
-	var out [][]bucket
+	return portioned(days, has), rows.Err()
+}
+
+// portioned cuts the days, of which each has so many rows, into portions of rowsAtOnce at most, or of one day.
+func portioned(days []bucket, has map[int64]uint64) (out [][]bucket) {
 	sum := uint64(0)
 	for _, b := range days {
 		if sum += has[b.bucket]; len(out) == 0 || sum > rowsAtOnce {
@@ -143,7 +147,7 @@ func (r *Roller) portions(ctx context.Context, table string, days []bucket) ([][
 		}
 		out[len(out)-1] = append(out[len(out)-1], b)
 	}
-	return out, rows.Err()
+	return out
 }
 
 // bucket of a roll-up, and the count of touches at which it is made.
