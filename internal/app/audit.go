@@ -68,10 +68,9 @@ func (a *App) capsAudit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	told(w, r, func(ctx context.Context, progress func(float64)) (any, error) {
-		if err := a.Counted(ctx); err != nil {
-			return nil, err
-		}
-		return audit.Audit(ctx, a.past(progress), a.policies.current.Load(), from, to)
+		past := a.past(progress)
+		past.Counted = a.Counted
+		return audit.Audit(ctx, past, a.policies.current.Load(), from, to)
 	})
 }
 

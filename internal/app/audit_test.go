@@ -17,6 +17,7 @@ import (
 	"github.com/ringfence/ringfence/internal/app/apptest"
 	"github.com/ringfence/ringfence/internal/embedded"
 	"github.com/ringfence/ringfence/processors/contactcap/audit"
+	"github.com/ringfence/ringfence/processors/kpi/recompute"
 )
 
 func TestMain(m *testing.M) {
@@ -126,6 +127,56 @@ func TestAuditFindsWhatWasAltered(t *testing.T) {
 	if r.OK || !strings.Contains(found["call call2"], "outcome is busy, the log says no_answer") || !strings.Contains(found["permit r3"], "no such decision") ||
 		!strings.HasPrefix(found["decision r9"], event.TopicPermitDecisions+"/") || found["permit r9"] == "" {
 		t.Errorf("%d found: %v", r.Found, found)
+	}
+}
+
+// While ringfence is at work rows come after the log was read, and decisions before their rows: the audit and the verification of
+// figures say nothing of that, and still find what is wrong for good.
+func TestAuditWhileAtWork(t *testing.T) {
+	a, cl, _ := start(t)
+	past(t, cl)
+	over, asked := make(chan bool), make(chan error, 1)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-over:
+				asked <- nil
+				return
+			default:
+			}
+			id := fmt.Sprint("live", i)
+			var d client.Decision
+			if err := cl.Post(t.Context(), "/v1/permits", map[string]any{"request_id": id, "customer_id": id, "purpose": "care", "campaign_id": "live", "caller_id": "10010"}, &d); err != nil {
+				asked <- err
+				return
+			}
+		}
+	}()
+	for range 3 {
+		if r := audited(t, cl); !r.OK {
+			t.Errorf("the audit found %d in what ringfence is doing: %v", r.Found, r.Differences)
+		}
+	}
+	var r recompute.Report
+	verify := func() {
+		t.Helper()
+		if err := cl.Work(t.Context(), "/v1/kpi/verify", map[string][]string{"metric": {"permits"}}, "", nil, nil, &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if verify(); !r.OK {
+		t.Errorf("%d figures differ: %v", r.Found, r.Differences)
+	}
+	ctx := ch.Context(t.Context(), ch.WithSettings(ch.Settings{"mutations_sync": 1}))
+	if err := a.Conn().Exec(ctx, "ALTER TABLE permits DELETE WHERE request_id = 'r3'"); err != nil {
+		t.Fatal(err)
+	}
+	if r := audited(t, cl); r.OK || r.Found != 1 || r.Differences[0].ID != "r3" {
+		t.Errorf("a row is gone: %d found, %v", r.Found, r.Differences)
+	}
+	close(over)
+	if err := <-asked; err != nil {
+		t.Errorf("ask a permit: %v", err)
 	}
 }
 

@@ -42,12 +42,19 @@ type auditor struct {
 	mu     sync.Mutex
 	report *Report
 	facts  map[string]*event.CallFact // the latest of each call
+	found  map[Difference]bool        // all of them
+	only   map[Difference]bool        // what else is found is passed over; nil = nothing
 }
 
 func (a *auditor) differ(kind, where, id, format string, args ...any) {
+	d := Difference{kind, where, id, fmt.Sprintf(format, args...)}
+	if a.only != nil && !a.only[d] {
+		return
+	}
+	a.found[d] = true
 	a.report.Found++
 	if len(a.report.Differences) < listed {
-		a.report.Differences = append(a.report.Differences, Difference{kind, where, id, fmt.Sprintf(format, args...)})
+		a.report.Differences = append(a.report.Differences, d)
 	}
 }
 
