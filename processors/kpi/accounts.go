@@ -143,13 +143,13 @@ func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) stri
 
 // serves tells in SQL whether accounts_first answers the range, for statements that choose for themselves.
 func (s scope) serves(src string) string {
-	whole := accountsFirst.whole(s)
-	ok := fmt.Sprintf("(SELECT countIf(day NOT IN (SELECT day FROM (%s))) = 0 AND count() > 0 AND max(day) <= %s + %d FROM (SELECT DISTINCT %s AS day FROM touched WHERE facts = 'calls' AND %s))",
-		whole, s.firstWholeDay(), lookBack, dayOfSlot(s.zone), s.slots())
+	held := accountsFirst.held(s)
+	ok := fmt.Sprintf("SELECT countIf(day NOT IN %s.1) = 0 AND count() > 0 AND max(day) <= %s + %d FROM (SELECT DISTINCT %s AS day FROM touched WHERE facts = 'calls' AND %s)",
+		held, s.firstWholeDay(), lookBack, dayOfSlot(s.zone), s.slots())
 	if src == "lead_calls" {
-		ok += " AND (SELECT count() FROM accounts_first WHERE what = 'stranger' AND (day, version) IN (" + whole + ")) = 0"
+		ok = "SELECT (" + ok + ") AND (SELECT count() FROM accounts_first WHERE what = 'stranger' AND (day, version) IN " + held + ") = 0"
 	}
-	return "(" + and(append(s.unnarrowed(), ok)...) + ")"
+	return s.with.name(src+"_serve", "(SELECT "+and(append(s.unnarrowed(), "("+ok+")")...)+")")
 }
 
 // accounts reads a source of accounts from where it is answered exactly and fastest.
@@ -159,7 +159,7 @@ func (p *plan) accounts(i int, src string, s scope) []string {
 		return p.oneByOne(i, src, s, "")
 	case s.tiers == nil:
 		ok := s.serves(src)
-		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN ("+accountsFirst.whole(s)+")", s.firstWholeDay(), ok))
+		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN "+accountsFirst.held(s), s.firstWholeDay(), ok))
 	case s.tiers.first == nil || src == "lead_calls" && s.tiers.first.strangers:
 		return p.oneByOne(i, src, s, "")
 	}
@@ -198,7 +198,7 @@ func (p *plan) distinct() map[string]string {
 }
 
 // oneByOne reads a source of accounts row by row. Where accounts count for what was said of them alone, days without that are
-// left out, and the calls tell which rows there are.
+// left out, and the calls tell which rows there are: those read for measures of calls, else their own.
 func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 	if src == "lead_calls" {
 		leads := "(SELECT lead_id FROM leads WHERE at < " + s.to + ")"
@@ -214,7 +214,7 @@ func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 	var out []string
 	if names, calls := p.flagged(); len(names) > 0 && !s.factsOnly {
 		only, onlyCalls = and("("+strings.Join(names, " OR ")+")", ok), and("("+strings.Join(calls, " OR ")+")", ok)
-		if len(s.by) > 0 {
+		if len(s.by) > 0 && !slices.Contains(p.sources, "calls") {
 			out = append(out, p.grouped(i, "", s.cells([]string{"n"}, "products", "direction = 'outbound'", ok), "moment", s))
 		}
 	}
@@ -225,7 +225,7 @@ func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 		n, flag = "count()", func(f sum) string { return f.of }
 	}
 	if words := p.distinct(); words != nil && !s.factsOnly {
-		return append(out, p.columnsAs(i, src, from, s.keys(at), func(sql string) string { return words[sql] }))
+		return append(out, p.columns(reading{sources: []string{src}, counts: []int{i}, from: from, keys: s.keys(at), words: words}))
 	}
 	// Accounts are judged on the calls of their row alone: first the account, then the row.
 	keys := s.keys(at)
@@ -243,5 +243,5 @@ func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 		}
 	}
 	from = "(SELECT " + strings.Join(inner, ", ") + " FROM " + from + " GROUP BY " + strings.Join(names("k", len(keys)+1), ", ") + " SETTINGS prefer_column_name_to_alias = 1)"
-	return append(out, p.columns(i, src, from, names("k", len(keys))))
+	return append(out, p.columns(reading{sources: []string{src}, counts: []int{i}, from: from, keys: names("k", len(keys))}))
 }

@@ -126,22 +126,12 @@ func fillPermitsByHour(days []int64, zone string, version uint64) string {
 // serves tells whether the roll-up can answer in the scope's buckets.
 func (d daily) serves(s scope) bool { return !s.factsOnly && (d.hours || !s.cuts("hour")) }
 
-// buckets of days that are current: for statements that choose for themselves. Columns bucket and version.
-func (d daily) current(s scope) string {
-	first := fmt.Sprintf("%s - %d", s.firstSlot(), (d.back+1)*96)
-	return fmt.Sprintf("SELECT r.bucket AS bucket, r.last.2 AS version FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = %s AND zone = %s GROUP BY bucket) AS r "+
-		"INNER JOIN (SELECT toInt64(day) + k AS bucket, sum(n) AS made_at FROM (SELECT %s AS day, sum(n) AS n FROM touched WHERE facts = %s AND slot >= %s AND slot <= %s GROUP BY day) ARRAY JOIN range(%d) AS k GROUP BY bucket) AS t "+
-		"ON r.bucket = t.bucket AND r.last.1 = t.made_at", quote(d.table), quote(s.zone), dayOfSlot(s.zone), quote(d.facts), first, s.lastSlot(), d.back+1)
-}
-
-// whole are the current days that lie in the range from their first moment to their last.
-func (d daily) whole(s scope) string {
-	return "SELECT toDate(bucket) AS day, version FROM (" + d.current(s) + ") WHERE day >= " + s.firstWholeDay() + " AND day < " + dayOf(s.to, s.zone)
-}
+// held is the name of its days that serve the range, for statements that choose for themselves.
+func (d daily) held(s scope) string { return s.heldDays(d.table, d.facts, d.back) }
 
 // firstWholeDay of the range.
 func (s scope) firstWholeDay() string {
-	return dayOf(s.from+" - toIntervalMillisecond(1)", s.zone) + " + 1"
+	return s.named("first_day", dayOf(s.from+" - toIntervalMillisecond(1)", s.zone)+" + 1")
 }
 
 // spansOf says which days of a roll-up of time serve, the spans of time, an array of (from, to) in ms, that are read from the
@@ -151,16 +141,16 @@ func (d daily) spansOf(s scope) (days, gaps, read string) {
 		return "", "[(" + millis(s.from) + ", " + millis(s.to) + ")]", ""
 	}
 	if s.tiers == nil {
-		last := s.to + " - toIntervalMillisecond(1)"
-		uncovered := fmt.Sprintf("arrayFilter(d -> NOT has((SELECT groupArray(day) FROM (%s)), d), arrayMap(i -> toDate(%s + i), range(toUInt32(dateDiff('day', %s, %s) + 1))))",
-			d.whole(s), dayOf(s.from, s.zone), dayOf(s.from, s.zone), dayOf(last, s.zone))
-		gaps = fmt.Sprintf("arrayMap(d -> (%s, %s), %s)", millis("greatest("+s.from+", "+dayStart("d", s.zone)+")"), millis("least("+s.to+", "+dayStart("d + 1", s.zone)+")"), uncovered)
+		held, last := d.held(s), s.to+" - toIntervalMillisecond(1)"
+		open := s.with.name(held+"_not", fmt.Sprintf("(SELECT arrayFilter(d -> NOT has(%s.1, d), arrayMap(i -> toDate(%s + i), range(toUInt32(dateDiff('day', %s, %s) + 1)))))",
+			held, dayOf(s.from, s.zone), dayOf(s.from, s.zone), dayOf(last, s.zone)))
+		gaps = s.with.name(held+"_gaps", fmt.Sprintf("(SELECT arrayMap(d -> (%s, %s), %s))", millis("greatest("+s.from+", "+dayStart("d", s.zone)+")"), millis("least("+s.to+", "+dayStart("d + 1", s.zone)+")"), open))
 		// An interval is cut at midnight of the zone it was made for: where that was another one it can reach into the next day.
 		near := fmt.Sprintf("facts = %s AND slot >= %s - 105 AND slot <= %s", quote(d.facts), s.firstSlot(), s.lastSlot())
-		open := fmt.Sprintf("SELECT slot FROM touched WHERE %s AND has(%s, %s)", near, uncovered, dayOfSlot(s.zone))
-		before := fmt.Sprintf("SELECT slot FROM touched WHERE %s AND has(%s, %s + 1)", near, uncovered, dayOfSlot(s.zone))
+		before := fmt.Sprintf("SELECT slot FROM touched WHERE %s AND %s + 1 IN %s", near, dayOfSlot(s.zone), open)
 		over := fmt.Sprintf("SELECT slot FROM agent_intervals WHERE slot IN (%s) AND end_at > %s", before, dayStart(dayOfSlot(s.zone)+" + 1", s.zone))
-		return "(day, version) IN (" + d.whole(s) + ")", gaps, "slot IN (" + open + " UNION ALL " + over + ")"
+		read = s.with.name(held+"_bare", fmt.Sprintf("(SELECT groupUniqArray(slot) FROM (SELECT slot FROM touched WHERE %s AND %s IN %s UNION ALL %s))", near, dayOfSlot(s.zone), open, over))
+		return "(day, version) IN " + held, gaps, "slot IN " + read
 	}
 	t := s.tiers.daily[d.table]
 	if len(t.days) > 0 {
@@ -184,7 +174,8 @@ func (d daily) of(s scope) (days, slots string) {
 		return "", s.slots()
 	}
 	if s.tiers == nil {
-		return "(day, version) IN (" + d.whole(s) + ")", "slot IN (SELECT DISTINCT slot FROM touched WHERE facts = " + quote(d.facts) + " AND " + s.slots() + " AND " + dayOfSlot(s.zone) + " NOT IN (SELECT day FROM (" + d.whole(s) + ")))"
+		held := d.held(s)
+		return "(day, version) IN " + held, "slot IN " + s.bareSlots(d.facts, held, "")
 	}
 	t := s.tiers.daily[d.table]
 	if len(t.days) > 0 {

@@ -24,43 +24,44 @@ var gaps = []sum{
 // no_disposition, no_permit, no_answerer and no_wrap_up is so. Conditions can be on campaign_id, agent_id, team_id, partner_id
 // and products.
 func Results(from, to, zone, condition string) string {
-	s := scope{from: from, to: to, zone: zone}
+	s := scope{from: from, to: to, zone: zone}.choosing()
 	in := s.sources(byResult, false)
 	rolled, facts := []string{"outcome", "disposition", "toInt64(n) AS n"}, []string{"outcome", "disposition", "toInt64(1) AS n"}
 	for _, x := range gaps {
 		rolled, facts = append(rolled, "toInt64("+x.name+") AS "+x.name), append(facts, sumOf(x.of)+" AS "+x.name)
 	}
-	return "(SELECT " + strings.Join(rolled, ", ") + " FROM " + byResult.table + " WHERE " + and(in.days, "direction = 'outbound'", condition) +
+	return s.with.around("(SELECT " + strings.Join(rolled, ", ") + " FROM " + byResult.table + " WHERE " + and(in.days, "direction = 'outbound'", condition) +
 		"\nUNION ALL\nSELECT " + strings.Join(facts, ", ") + " FROM calls FINAL WHERE " + and(in.facts, s.slots(), within("started_at", s), "direction = 'outbound'", condition) +
-		" SETTINGS do_not_merge_across_partitions_select_final = 1)"
+		" SETTINGS do_not_merge_across_partitions_select_final = 1)")
 }
 
 // Denials are requests that a rule denied: rule, customer (128 bits of his id's hash), n requests, and the moment of the last.
 // Conditions can be on campaign_id, partner_id and products.
 func Denials(from, to, zone, condition string) string {
-	s := scope{from: from, to: to, zone: zone}
+	s := scope{from: from, to: to, zone: zone}.choosing()
 	days, slots := denialsByDay.of(s)
-	return "(SELECT rule, customer, n, last FROM " + denialsByDay.table + " WHERE " + and(days, condition) +
+	return s.with.around("(SELECT rule, customer, n, last FROM " + denialsByDay.table + " WHERE " + and(days, condition) +
 		"\nUNION ALL\nSELECT rule, " + customerOf + " AS customer, toUInt64(1) AS n, at AS last FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE " + and(slots, s.slots(), within("at", s), "decision = 'deny'", condition) +
-		" SETTINGS do_not_merge_across_partitions_select_final = 1)"
+		" SETTINGS do_not_merge_across_partitions_select_final = 1)")
 }
 
 // States are agents' time: state and ms in it, cut at the borders of the range; a state that is open counts up to now.
 // Conditions can be on campaign_id, agent_id, team_id and partner_id.
 func States(from, to, zone, condition string) string {
-	return scope{from: from, to: to, now: "now64(3, 'UTC')", zone: zone, also: condition}.states()
+	s := scope{from: from, to: to, now: "now64(3, 'UTC')", zone: zone, also: condition}.choosing()
+	return s.with.around(s.states())
 }
 
 // NewestViolations is a condition on slots of the table of calls that keeps a listing of the newest n outbound calls that broke a
 // cap from reading all others: of the hours that are rolled up those with such calls, as many as it takes, and all other slots.
 // condition is the listing's own, on campaign_id, agent_id, team_id, partner_id and products.
 func NewestViolations(from, to, zone, condition string, n int) string {
-	s := scope{from: from, to: to, zone: zone}
+	s := scope{from: from, to: to, zone: zone}.choosing()
 	in := s.sources(byHour, false)
 	hours := "SELECT hour, sum(violated) AS broken FROM " + byHour.table + " WHERE " + and(in.days, "violated > 0", "direction = 'outbound'", condition) + " GROUP BY hour"
 	newest := fmt.Sprintf("SELECT hour FROM (SELECT hour, broken, sum(broken) OVER (ORDER BY hour DESC) AS upto FROM (%s)) WHERE upto - broken < %d", hours, n)
 	const quarters = "arrayJoin(range(toUInt32(intDiv(toUnixTimestamp(hour), 900)), toUInt32(intDiv(toUnixTimestamp(hour), 900) + 4)))"
-	return "(slot IN (SELECT " + quarters + " FROM (" + newest + ")) OR " + in.facts + ")"
+	return "slot IN " + s.with.around("(SELECT "+quarters+" AS slot FROM ("+newest+") UNION ALL SELECT arrayJoin("+strings.TrimPrefix(in.facts, "slot IN ")+"))")
 }
 
 // RowsOf is how many rows of a table in the order of slots stand in the range, and the newest of them: fact (the table's name), n and
@@ -85,10 +86,10 @@ func fillDenials(days []int64, zone string, version uint64) string {
 // Fates are permits by what became of them: fate (used, released, orphaned, or out) and n. Conditions can be on campaign_id,
 // partner_id and products.
 func Fates(from, to, zone, condition string) string {
-	s := scope{from: from, to: to, zone: zone}
+	s := scope{from: from, to: to, zone: zone}.choosing()
 	days, slots := fatesByDay.of(s)
-	return "(SELECT toString(fate) AS fate, n FROM " + fatesByDay.table + " WHERE " + and(days, condition) +
-		"\nUNION ALL\nSELECT fate, toUInt64(count()) AS n FROM " + followed("permit_id", and(slots, s.slots(), within("at", s), condition), "("+and(slots, s.slots())+" OR slot = 0)") + " GROUP BY fate)"
+	return s.with.around("(SELECT toString(fate) AS fate, n FROM " + fatesByDay.table + " WHERE " + and(days, condition) +
+		"\nUNION ALL\nSELECT fate, toUInt64(count()) AS n FROM " + followed("permit_id", and(slots, s.slots(), within("at", s), condition), "("+and(slots, s.slots())+" OR slot = 0)") + " GROUP BY fate)")
 }
 
 // followed are permits with the last that is known of each. What became of a permit stands in the slot of the permit, or in

@@ -102,35 +102,15 @@ func dayOfSlot(zone string) string {
 	return "toDate(toDateTime(slot * " + slotSeconds + ", " + quote(zone) + "))"
 }
 
-// current are the buckets of a roll-up that say what the facts say, with their versions: those made at the count of
-// touches that is still the count. condition narrows the slots; bucket is an expression over slot.
-func (r rollup) current(zone, bucket, condition string) string {
-	if r.minutes {
-		zone = ""
-	}
-	return "SELECT r.bucket AS bucket, r.last.2 AS version FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = " + quote(r.table) + " AND zone = " + quote(zone) + " GROUP BY bucket) AS r" +
-		" INNER JOIN (SELECT toInt64(" + bucket + ") AS bucket, sum(n) AS made_at FROM touched WHERE facts = 'calls' AND " + condition + " GROUP BY bucket) AS t ON r.bucket = t.bucket AND r.last.1 = t.made_at"
-}
-
 func (s scope) firstSlot() string {
-	return "intDiv(toUnixTimestamp(" + s.from + "), " + slotSeconds + ")"
+	return s.named("first_slot", "intDiv(toUnixTimestamp("+s.from+"), "+slotSeconds+")")
 }
 func (s scope) lastSlot() string {
-	return "intDiv(toUnixTimestamp(" + s.to + " - toIntervalMillisecond(1)), " + slotSeconds + ")"
+	return s.named("last_slot", "intDiv(toUnixTimestamp("+s.to+" - toIntervalMillisecond(1)), "+slotSeconds+")")
 }
 
 // near is the slots the range touches.
 func (s scope) slots() string { return "slot >= " + s.firstSlot() + " AND slot <= " + s.lastSlot() }
-
-// wholeDays are the current days of the roll-up that lie in the range from their first moment to their last.
-func (s scope) wholeDays(r rollup) string {
-	return "SELECT toDate(bucket) AS day, version FROM (" + r.current(s.zone, dayOfSlot(s.zone), s.slots()) + ") WHERE day > " + dayOf(s.from+" - toIntervalMillisecond(1)", s.zone) + " AND day < " + dayOf(s.to, s.zone)
-}
-
-// wholeSlots are the current slots of the roll-up by minute that lie in the range.
-func (s scope) wholeSlots() string {
-	return "SELECT toUInt32(bucket) AS slot, version FROM (" + byMinute.current("", "slot", s.slots()) + ") WHERE bucket * " + slotSeconds + "000 >= " + millis(s.from) + " AND (bucket + 1) * " + slotSeconds + "000 <= " + millis(s.to)
-}
 
 // cells are the calls of the range: each moment from the coarsest roll-up that answers exactly, what none covers from
 // the facts. Columns: moment, what the scope cuts and filters by, and the sums named in `add`.
@@ -221,13 +201,13 @@ func (s scope) sources(r rollup, minutes bool) (in sources) {
 		}
 		return in
 	}
-	in.days = "(day, version) IN (" + s.wholeDays(r) + ")"
-	covered := []string{dayOfSlot(s.zone) + " NOT IN (SELECT day FROM (" + s.wholeDays(r) + "))"}
+	held, slots := s.heldDays(r.table, "calls", 0), ""
+	in.days = "(day, version) IN " + held
 	if minutes {
-		in.minutes = "(slot, version) IN (SELECT slot, version FROM (" + s.wholeSlots() + ") WHERE " + and(covered...) + ")"
-		covered = append(covered, "slot NOT IN (SELECT slot FROM ("+s.wholeSlots()+"))")
+		slots = s.heldSlots(held)
+		in.minutes = "(slot, version) IN " + slots
 	}
-	in.facts = "slot IN (SELECT DISTINCT slot FROM touched WHERE facts = 'calls' AND " + and(append([]string{s.slots()}, covered...)...) + ")"
+	in.facts = "slot IN " + s.bareSlots("calls", held, slots)
 	return in
 }
 

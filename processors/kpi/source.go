@@ -52,7 +52,7 @@ type scope struct {
 	timeAxis      bool   // buckets as DateTime for a chart, not as keys for a table
 	factsOnly     bool   // without the roll-ups
 	tiers         *tiers
-	until         string // leads as of the first moment of this day: roll-ups by day are read up to it; "" = up to the range's end
+	with          *withs // what a statement finds out first that chooses for itself: without tiers
 }
 
 func (s scope) cuts(dim string) bool { return slices.Contains(s.by, dim) }
@@ -257,69 +257,89 @@ func (s scope) permits() string {
 
 // leads are the current versions of the lists as of the end of the interval: rows with how many accounts, and how many of
 // them useless. They come from the newest leads_stock that holds and is not later; leads that came or were called useless since
-// then are taken out as they were and put in as they are.
+// then are taken out as they were and put in as they are. Where none holds, all leads came since.
 func (s scope) leads() string {
+	const rows = "SELECT campaign_id, list_id, toInt64(accounts) AS accounts, toInt64(useless) AS useless FROM leads_stock WHERE "
 	switch {
 	case s.factsOnly:
-		return s.leadsByOne("")
+		return s.leadsByOne()
 	case s.tiers != nil && s.tiers.stock.key == "":
-		return s.leadsByOne("")
+		return s.leadsByOne()
 	case s.tiers != nil:
-		stock := s.tiers.stock
-		rows := "SELECT campaign_id, list_id, toInt64(accounts) AS accounts, toInt64(useless) AS useless FROM leads_stock WHERE " + and(append(s.conditions(""), "(day, version) = "+stock.key)...)
-		if stock.later {
-			rows += s.leadsSince(dateOf(stock.day), "")
+		stock := rows + and(append(s.conditions(""), "(day, version) = "+s.tiers.stock.key)...)
+		if s.tiers.stock.later {
+			midnight := dayStart(dateOf(s.tiers.stock.day), s.zone)
+			stock += s.leadsSince(midnight, s.changed(midnight))
 		}
-		return "(" + rows + ")"
+		return "(" + stock + ")"
 	}
-	// held is the stock that holds, none or one, and moved tells whether anything came since.
-	const day = "held[1].1"
-	with := "WITH (SELECT groupArray((day, version)) FROM (" + s.stock() + ")) AS held, (SELECT count() FROM touched WHERE facts IN ('calls', 'leads') AND slot < " + millis(s.to) + " / " + slotSeconds + "000 AND slot >= toUnixTimestamp(toDateTime(" + day + ", " + quote(s.zone) + ")) / " + slotSeconds + ") > 0 AS moved"
-	return "(" + with + " SELECT * FROM (SELECT campaign_id, list_id, toInt64(accounts) AS accounts, toInt64(useless) AS useless FROM leads_stock WHERE " + and(append(s.conditions(""), "(day, version) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(held) AS x))")...) +
-		s.leadsSince(day, "moved AND notEmpty(held)") + "\nUNION ALL\nSELECT campaign_id, list_id, accounts, useless FROM " + s.leadsByOne("empty(held)") + "))"
+	held := s.with.name("stock_held", "(SELECT groupArray((day, version)) FROM ("+s.stock()+"))")
+	midnight := s.with.name("stock_at", "(SELECT if(empty("+held+"), toDateTime64(0, 3, 'UTC'), "+dayStart(held+"[1].1", s.zone)+"))")
+	moved := s.with.name("stock_moved", "(SELECT notEmpty("+held+") AND count() > 0 FROM touched WHERE facts IN ('calls', 'leads') AND slot < "+millis(s.to)+" / "+slotSeconds+"000 AND slot >= toUnixTimestamp("+midnight+") / "+slotSeconds+")")
+	return "(" + rows + and(append(s.conditions(""), "(day, version) IN "+held)...) + s.leadsSince(midnight, "(empty("+held+") OR "+s.changed(midnight, moved)+")", "(empty("+held+") OR "+moved+")") + ")"
 }
 
-// leadsSince is what follows the stock as of the first moment of a day, up to the end of the interval: the leads that changed,
-// once as they were then and are to be taken out, once as they are. ok is a condition on it all.
-func (s scope) leadsSince(day, ok string) string {
-	midnight := dayStart(day, s.zone)
-	changed := "lead_id IN (SELECT lead_id FROM leads WHERE " + and("at >= "+midnight, "at < "+s.to, ok) +
-		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and("direction = 'outbound'", "lead_id != ''", uselessCall, "started_at >= "+midnight, "started_at < "+s.to, "slot >= toUnixTimestamp("+midnight+") / "+slotSeconds, ok) + ")"
-	was := s
-	was.to, was.until = midnight, day
-	return "\nUNION ALL\nSELECT campaign_id, list_id, -accounts AS accounts, -useless AS useless FROM " + was.leadsByOne(and(changed, ok)) +
-		"\nUNION ALL\nSELECT campaign_id, list_id, accounts, useless FROM " + s.leadsByOne(and(changed, ok))
+// changed is a condition on lead_id that keeps those that came or were called useless from a moment on.
+func (s scope) changed(midnight string, ok ...string) string {
+	return "lead_id IN (SELECT lead_id FROM leads WHERE " + and(append(ok, "at >= "+midnight, "at < "+s.to)...) +
+		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and(append(ok, "direction = 'outbound'", "lead_id != ''", uselessCall, "started_at >= "+midnight, "started_at < "+s.to, "slot >= toUnixTimestamp("+midnight+") / "+slotSeconds)...) + ")"
+}
+
+// leadsSince is what follows the stock as of the moment midnight, up to the end of the interval: the leads that meet the
+// conditions, once as they were then and are to be taken out, once as they are.
+func (s scope) leadsSince(midnight string, conditions ...string) string {
+	last := func(when string) string {
+		word := func(c string) string {
+			if when == "" {
+				return "argMax(" + c + ", (leads.at, arrival))"
+			}
+			return "argMaxIf(" + c + ", (leads.at, arrival), " + when + ")"
+		}
+		return "(" + word("leads.campaign_id") + ", " + word("leads.list_id") + ", " + word("leads.useless") + " != '')"
+	}
+	was := "leads.at < " + midnight
+	leads := "SELECT lead_id, countIf(" + was + ") > 0 AS there, " + last(was) + " AS was, " + last("") + " AS now FROM leads FINAL WHERE " + and(append(conditions, "at < "+s.to)...) + " GROUP BY lead_id"
+	spoilt := "SELECT lead_id, min(first) AS first FROM (" + s.spoilt(conditions...) + ") GROUP BY lead_id"
+	return "\nUNION ALL\nSELECT x.2 AS campaign_id, x.3 AS list_id, x.1 AS accounts, toInt64(x.4 OR s.lead_id != '' AND (x.1 > 0 OR s.first < " + midnight + ")) * x.1 AS useless FROM (" + leads + ") AS l LEFT JOIN (" + spoilt + ") AS s ON l.lead_id = s.lead_id " +
+		"ARRAY JOIN if(there, [(toInt64(-1), was.1, was.2, was.3), (toInt64(1), now.1, now.2, now.3)], [(toInt64(1), now.1, now.2, now.3)]) AS x WHERE " + and(s.conditions("")...)
+}
+
+// spoilt are the leads that calls before the end of the interval made useless, with the moment of the call or the first one of its
+// day, those that meet the conditions.
+func (s scope) spoilt(conditions ...string) string {
+	facts := func(slots string) string {
+		return "SELECT lead_id, started_at AS first FROM calls FINAL WHERE " + and(append(conditions, "direction = 'outbound'", "started_at < "+s.to, "lead_id != ''", uselessCall, slots)...)
+	}
+	if s.factsOnly {
+		return facts("")
+	}
+	all := s
+	all.from = instant(time.Unix(0, 0))
+	days, slots := uselessByDay.of(all)
+	if days == "" {
+		return facts(slots)
+	}
+	rolled := "SELECT lead_id, " + dayStart("day", s.zone) + " AS first FROM useless_1d WHERE " + and(append(conditions, days)...)
+	if slots == "" {
+		return rolled
+	}
+	return rolled + " UNION ALL " + facts(slots)
 }
 
 // stock is the newest leads_stock that holds and is not later than the range's end, for statements that choose for themselves:
 // no row or one, with day and version. One holds while nothing before its day was touched since it was made.
 func (s scope) stock() string {
 	midnight := "toUnixTimestamp(toDateTime(toDate(bucket), " + quote(s.zone) + "))"
-	return "SELECT toDate(bucket) AS day, any(last.2) AS version FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = 'leads_stock' AND zone = " + quote(s.zone) + " AND " +
-		midnight + " * 1000 <= " + millis(s.to) + " GROUP BY bucket ORDER BY bucket DESC LIMIT 31) AS r CROSS JOIN (SELECT slot, sum(n) AS n FROM touched WHERE facts IN ('calls', 'leads') GROUP BY slot) AS t WHERE t.slot * " + slotSeconds + " < " + midnight +
-		" GROUP BY bucket HAVING any(last.1) = sum(t.n) ORDER BY bucket DESC LIMIT 1"
+	made := "SELECT bucket, last.1 AS made_at, last.2 AS version, intDiv(" + midnight + ", " + slotSeconds + ") AS slot, toUInt64(0) AS n FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = 'leads_stock' AND zone = " + quote(s.zone) + " AND " +
+		midnight + " * 1000 <= " + millis(s.to) + " GROUP BY bucket)"
+	touches := "SELECT toInt64(0) AS bucket, toUInt64(0) AS made_at, toUInt64(0) AS version, slot, n FROM touched WHERE facts IN ('calls', 'leads')"
+	return "SELECT toDate(bucket) AS day, version FROM (SELECT bucket, made_at, version, sum(n) OVER (ORDER BY slot, version = 0 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before FROM (" + made + " UNION ALL " + touches + ")) WHERE version > 0 AND made_at = before ORDER BY bucket DESC LIMIT 1"
 }
 
-// leadsByOne looks at each lead and at the calls that made it useless; ok is a condition on it all.
-func (s scope) leadsByOne(ok string) string {
-	useless := "SELECT lead_id FROM calls FINAL WHERE " + and("direction = 'outbound'", "started_at < "+s.to, "lead_id != ''", uselessCall, ok)
-	if !s.factsOnly {
-		all := s
-		all.from = instant(time.Unix(0, 0))
-		days, slots := uselessByDay.of(all)
-		if days != "" && slots == "" {
-			slots = "0"
-		}
-		if days != "" && s.until != "" {
-			days += " AND day < " + s.until
-		}
-		useless = and(useless, slots)
-		if days != "" {
-			useless = "SELECT lead_id FROM useless_1d WHERE " + and(days, ok) + " UNION ALL " + useless
-		}
-	}
-	return "(SELECT campaign_id, list_id, toInt64(1) AS accounts, toInt64(useless_word != '' OR lead_id IN (" + useless + ")) AS useless FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
-		"argMax(useless, (leads.at, arrival)) AS useless_word FROM leads FINAL WHERE " + and("at < "+s.to, ok) + " GROUP BY lead_id)) WHERE " + and(s.conditions("")...)
+// leadsByOne looks at each lead and at the calls that made it useless.
+func (s scope) leadsByOne() string {
+	return "(SELECT campaign_id, list_id, toInt64(1) AS accounts, toInt64(useless_word != '' OR lead_id IN (SELECT lead_id FROM (" + s.spoilt() + "))) AS useless FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
+		"argMax(useless, (leads.at, arrival)) AS useless_word FROM leads FINAL WHERE at < " + s.to + " GROUP BY lead_id)) WHERE " + and(s.conditions("")...)
 }
 
 // complaints are one row each, as attributed last; they stand where they were first opened.

@@ -27,6 +27,9 @@ func (p *plan) cell(m Measure) int {
 // dimensions. Columns: d0..., p0..., c0...
 func compile(ms []Metric, s scope) *plan {
 	p := &plan{metrics: ms, sources: sourcesOf(ms)}
+	if s.tiers == nil && !s.factsOnly {
+		s = s.choosing()
+	}
 	for _, m := range ms {
 		p.cell(m.Num)
 		if m.Den != nil {
@@ -48,56 +51,89 @@ func compile(ms []Metric, s scope) *plan {
 	for i := range p.cells {
 		out = append(out, fmt.Sprintf("toFloat64(sum(c%d)) AS c%d", i, i))
 	}
-	p.sql = "SELECT " + strings.Join(out, ", ") + " FROM (\n" + strings.Join(parts, "\nUNION ALL\n") + "\n)"
+	p.sql = s.with.before() + "SELECT " + strings.Join(out, ", ") + " FROM (\n" + strings.Join(parts, "\nUNION ALL\n") + "\n)"
 	if len(dims) > 0 {
 		p.sql += " GROUP BY " + strings.Join(dims, ", ") + " ORDER BY " + strings.Join(dims, " NULLS LAST, ") + " NULLS LAST"
 	}
+	p.sql += s.with.after()
 	return p
 }
 
 // parts read one source.
 func (p *plan) parts(i int, src string, s scope) []string {
-	switch src {
-	case "accounts", "lead_calls":
+	switch {
+	case src == "accounts" || src == "lead_calls":
 		return p.accounts(i, src, s)
+	case p.rides(src, s):
+		return nil
+	case src == "calls":
+		return []string{p.calls(i, s)}
 	}
 	from, at := s.rows(src, p.cells)
 	return []string{p.grouped(i, src, from, at, s)}
 }
 
+// rides tells whether a source's rows are those of the calls, which are read anyway.
+func (p *plan) rides(src string, s scope) bool {
+	_, filtered := s.filter("product")
+	return src == "orders" && slices.Contains(p.sources, "calls") && !s.cuts("product") && !filtered
+}
+
+// calls reads the calls, for the orders, too, where their rows are the same.
+func (p *plan) calls(i int, s scope) string {
+	from, at := s.rows("calls", p.cells)
+	r := reading{sources: []string{"calls"}, counts: []int{i}}
+	if p.rides("orders", s) {
+		from = s.orders(append(used(p.cells, "calls"), used(p.cells, "orders")...))
+		r.sources, r.counts = append(r.sources, "orders"), append(r.counts, slices.Index(p.sources, "orders"))
+	}
+	if a := slices.Index(p.sources, "accounts"); a >= 0 { // where there is a call there is an account
+		r.counts = append(r.counts, a)
+	}
+	r.from, r.keys = from, s.keys(at)
+	return p.columns(r)
+}
+
 // grouped sums a source's rows up by the keys of the scope.
 func (p *plan) grouped(i int, src, from, at string, s scope) string {
-	return p.columns(i, src, from, s.keys(at))
+	return p.columns(reading{sources: []string{src}, counts: []int{i}, from: from, keys: s.keys(at)})
 }
 
-// columns are the statement's columns of one source, of rows that have the keys.
-func (p *plan) columns(i int, src, from string, keys []string) string {
-	return p.columnsAs(i, src, from, keys, func(sql string) string { return sql })
+// reading is a table in SQL whose rows are grouped by keys: the sources whose measures they have, and those, by their index, that
+// occur where one of the rows does. words puts measures in words of the table; nil = it has the same.
+type reading struct {
+	sources []string
+	counts  []int
+	from    string
+	keys    []string
+	words   map[string]string
 }
 
-// columnsAs are the columns of rows of another kind, for which the measures are put in other words.
-func (p *plan) columnsAs(i int, src, from string, keys []string, words func(string) string) string {
+// columns are the statement's columns of a reading.
+func (p *plan) columns(r reading) string {
 	var cols []string
-	for j, k := range keys {
+	for j, k := range r.keys {
 		cols = append(cols, fmt.Sprintf("%s AS d%d", k, j))
 	}
 	for j := range p.sources {
-		if j == i {
+		if slices.Contains(r.counts, j) {
 			cols = append(cols, fmt.Sprintf("count() AS p%d", j))
 		} else {
 			cols = append(cols, fmt.Sprintf("toUInt64(0) AS p%d", j))
 		}
 	}
 	for j, c := range p.cells {
-		if c.Source == src {
-			cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", words(c.SQL), j))
-		} else {
-			cols = append(cols, fmt.Sprintf("toFloat64(0) AS c%d", j))
+		value := "0"
+		if slices.Contains(r.sources, c.Source) {
+			if value = c.SQL; r.words != nil {
+				value = r.words[c.SQL]
+			}
 		}
+		cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", value, j))
 	}
-	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + from
-	if len(keys) > 0 {
-		q += " GROUP BY " + strings.Join(names("d", len(keys)), ", ")
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + r.from
+	if len(r.keys) > 0 {
+		q += " GROUP BY " + strings.Join(names("d", len(r.keys)), ", ")
 	}
 	return q
 }
