@@ -81,12 +81,12 @@ var expect = map[string]func(o *oracle, c cells){
 	"utilization_rate": func(o *oracle, c cells) { o.states(c, 0, productive); o.paid(c, 1, false) },
 	"attendance_rate":  func(o *oracle, c cells) { o.paid(c, 0, true); o.paid(c, 1, false) },
 	"seats": func(o *oracle, c cells) {
-		seen := map[string]bool{}
-		for i := range o.f.calls {
-			if x := &o.f.calls[i]; x.direction == "outbound" && o.in(x.started) {
-				for _, k := range o.rows(i) {
-					c.add(k, 0, one(x.agent != "" && !seen[k+"/"+x.agent]))
-					seen[k+"/"+x.agent] = true
+		for k, calls := range o.rows() {
+			seen := map[string]bool{"": true}
+			for _, i := range calls {
+				if x := &o.f.calls[i]; x.direction == "outbound" {
+					c.add(k, 0, one(!seen[x.agent]))
+					seen[x.agent] = true
 				}
 			}
 		}

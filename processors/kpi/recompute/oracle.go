@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,27 +17,42 @@ type oracle struct {
 	zone     *time.Location
 	by       []string
 	where    map[string][]string
-	known    [][]string // by call: its keys, when they are remembered
+	memory   *memory
 }
 
-// remember works out once which rows each call stands in, for several metrics of one cut.
-func (o *oracle) remember() {
-	known := make([][]string, len(o.f.calls))
-	for i := range o.f.calls {
-		if o.in(o.f.calls[i].started) {
-			known[i] = o.rows(i)
+// memory is what several metrics of one cut have in common, worked out once by who needs it first.
+type memory struct {
+	calls, orders, accounts sync.Once
+
+	callsOf    map[string][]int32 // row key -> the calls of the range, by index
+	ordersOf   map[string][]order
+	accountsOf map[string]map[string]account
+}
+
+// remember is called before oracles of the same cut are copied, so that they share what they have in common.
+func (o *oracle) remember() { o.memory = &memory{} }
+
+func (o *oracle) shared() *memory {
+	if o.memory == nil {
+		o.remember()
+	}
+	return o.memory
+}
+
+// rows are the calls of the range by the rows they stand in.
+func (o *oracle) rows() map[string][]int32 {
+	m := o.shared()
+	m.calls.Do(func() {
+		m.callsOf = map[string][]int32{}
+		for i := range o.f.calls {
+			if x := &o.f.calls[i]; o.in(x.started) {
+				for _, k := range o.keys(x.dim, x.products, x.started) {
+					m.callsOf[k] = append(m.callsOf[k], int32(i))
+				}
+			}
 		}
-	}
-	o.known = known
-}
-
-// rows of call i.
-func (o *oracle) rows(i int) []string {
-	if o.known != nil {
-		return o.known[i]
-	}
-	x := &o.f.calls[i]
-	return o.keys(x.dim, x.products, x.started)
+	})
+	return m.callsOf
 }
 
 // cells: row key -> sum of numerator and denominator.
@@ -136,40 +152,59 @@ func (c *call) dim(name string) string {
 	return ""
 }
 
-// calls sums a value over calls; with orders, a call also stands in the rows of the products ordered.
+// calls sums a value over calls.
 func (o *oracle) calls(c cells, half int, both bool, value func(*call) float64) {
-	for i := range o.f.calls {
-		x := &o.f.calls[i]
-		if !both && x.direction != "outbound" || !o.in(x.started) {
-			continue
+	for k, calls := range o.rows() {
+		there, sum := false, 0.0
+		for _, i := range calls {
+			if x := &o.f.calls[i]; both || x.direction == "outbound" {
+				there, sum = true, sum+value(x)
+			}
 		}
-		for _, k := range o.rows(i) {
-			c.add(k, half, value(x))
+		if there {
+			c.add(k, half, sum)
 		}
 	}
 }
 
+// order is a call in a row, and whether its order stands there, if it has one.
+type order struct {
+	call int32
+	here bool
+}
+
+// orders counts calls with an order; a call also stands in the rows of the products ordered.
 func (o *oracle) orders(c cells, half int, counts func(*call) bool) {
-	for i := range o.f.calls {
-		x := &o.f.calls[i]
-		if x.direction != "outbound" || !o.in(x.started) {
-			continue
-		}
-		won := x.wonProducts()
-		for _, k := range o.keys(x.dim, append(slices.Clone(x.products), x.ordered...), x.started) {
-			v := 0.0
-			if x.won() && x.effective() && counts(x) {
-				v = 1
+	m := o.shared()
+	m.orders.Do(func() {
+		m.ordersOf = map[string][]order{}
+		for i := range o.f.calls {
+			x := &o.f.calls[i]
+			if x.direction != "outbound" || !o.in(x.started) {
+				continue
+			}
+			won := x.wonProducts()
+			for _, k := range o.keys(x.dim, append(slices.Clone(x.products), x.ordered...), x.started) {
+				here := x.won() && x.effective()
 				if has(o.by, "product") {
 					if p := o.product(k); p == "" && len(won) > 0 || p != "" && !has(won, p) {
-						v = 0
+						here = false
 					}
 				} else if want, ok := o.where["product"]; ok && !(len(won) == 0 && has(want, "")) && !slices.ContainsFunc(won, func(p string) bool { return has(want, p) }) {
-					v = 0
+					here = false
 				}
+				m.ordersOf[k] = append(m.ordersOf[k], order{int32(i), here})
 			}
-			c.add(k, half, v)
 		}
+	})
+	for k, orders := range m.ordersOf {
+		n := 0.0
+		for _, x := range orders {
+			if x.here && counts(&o.f.calls[x.call]) {
+				n++
+			}
+		}
+		c.add(k, half, n)
 	}
 }
 
@@ -179,31 +214,33 @@ type account struct {
 }
 
 func (o *oracle) accounts(c cells, half int, value func(account) float64) {
-	rows := map[string]map[string]account{}
-	for i := range o.f.calls {
-		x := &o.f.calls[i]
-		if x.direction != "outbound" || !o.in(x.started) {
-			continue
-		}
-		id := "lead " + x.lead
-		if x.lead == "" {
-			id = "customer " + x.customer + " in " + x.campaign
-		}
-		for _, k := range o.rows(i) {
-			if rows[k] == nil {
-				rows[k] = map[string]account{}
+	m := o.shared()
+	m.accounts.Do(func() {
+		m.accountsOf = map[string]map[string]account{}
+		for k, calls := range o.rows() {
+			of := map[string]account{}
+			for _, i := range calls {
+				x := &o.f.calls[i]
+				if x.direction != "outbound" {
+					continue
+				}
+				id := "lead " + x.lead
+				if x.lead == "" {
+					id = "customer " + x.customer + " in " + x.campaign
+				}
+				a := of[id]
+				a.n++
+				a.reached = a.reached || x.reached != nil && *x.reached
+				a.completed = a.completed || x.completed != nil && *x.completed
+				a.won = a.won || x.won()
+				a.useless = a.useless || x.useless != "" || x.outcome == "invalid_number"
+				of[id] = a
 			}
-			a := rows[k][id]
-			a.n++
-			a.reached = a.reached || x.reached != nil && *x.reached
-			a.completed = a.completed || x.completed != nil && *x.completed
-			a.won = a.won || x.won()
-			a.useless = a.useless || x.useless != "" || x.outcome == "invalid_number"
-			rows[k][id] = a
+			m.accountsOf[k] = of
 		}
-	}
-	for k, as := range rows {
-		for _, a := range as {
+	})
+	for k, of := range m.accountsOf {
+		for _, a := range of {
 			c.add(k, half, value(a))
 		}
 	}
@@ -229,16 +266,16 @@ func (o *oracle) reachedLeads(c cells, half int) {
 	for _, l := range o.f.leads {
 		known[l.id] = known[l.id] || l.at.Before(o.to)
 	}
-	seen := map[string]bool{}
-	for i := range o.f.calls {
-		x := &o.f.calls[i]
-		if x.direction != "outbound" || !o.in(x.started) || !known[x.lead] {
-			continue
-		}
-		for _, k := range o.rows(i) {
+	for k, calls := range o.rows() {
+		seen := map[string]bool{}
+		for _, i := range calls {
+			x := &o.f.calls[i]
+			if x.direction != "outbound" || !known[x.lead] {
+				continue
+			}
 			v := 0.0
-			if x.reached != nil && *x.reached && !seen[k+"/"+x.lead] {
-				seen[k+"/"+x.lead] = true
+			if x.reached != nil && *x.reached && !seen[x.lead] {
+				seen[x.lead] = true
 				v = 1
 			}
 			c.add(k, half, v)
