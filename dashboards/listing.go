@@ -177,12 +177,12 @@ func dataListings() []rows {
 	fresh := func(table, column string) string {
 		return fmt.Sprintf("SELECT '%[1]s' AS fact, count() AS n, maxOrNull(%[2]s) AS newest FROM %[1]s WHERE %[3]s", table, column, during(column))
 	}
-	slotted := func(table, column string) string {
-		return kpi.RowsOf(table, column, "$__fromTime_ms", "$__toTime_ms")
+	slotted := func(fact, table, column string) string {
+		return kpi.RowsOf(fact, table, column, "$__fromTime_ms", "$__toTime_ms")
 	}
 	return []rows{
 		{name: "freshness", note: "Rows of each table that stand in the range, and the newest of them. A table that lags behind the others has a source that fell silent.", columns: []Column{word("fact", "Fact", "数据"), bar("n", "Rows", "行数", kpi.Calls), when("newest", "Newest", "最新")},
-			sql: "SELECT fact, n, newest FROM (" + strings.Join([]string{slotted("calls", "started_at"), slotted("permits", "at"), slotted("agent_intervals", "start_at"), fresh("complaints", "at"), fresh("campaign_signals", "at"), fresh("sampling_population", "call_started_at"), fresh("leads", "at"), fresh("surveys", "at")}, " UNION ALL ") + ") ORDER BY n DESC, fact"},
+			sql: "SELECT fact, n, newest FROM (" + strings.Join([]string{slotted("calls", "calls", "started_at"), slotted("permits", "permits", "at"), slotted("agent_intervals", "agent_intervals", "start_at"), slotted("leads", "leads_by_time", "at"), fresh("complaints", "at"), fresh("campaign_signals", "at"), fresh("sampling_population", "call_started_at"), fresh("surveys", "at")}, " UNION ALL ") + ") ORDER BY n DESC, fact"},
 		{name: "dead_letters", note: "What was refused, by source and reason; `ringfence deadletter` shows and sends again.", empty: "nothing was refused", columns: []Column{text("source", "Source", "来源"), long("reason", "Reason", "原因").as("why"), bar("n", "Records", "条数", kpi.Calls), when("last", "Last", "最近")},
 			sql: "SELECT source, substring(reason, 1, 160) AS why, count() AS n, max(at) AS last FROM dead_letter FINAL WHERE " + during("at") + " GROUP BY source, why ORDER BY n DESC, source, why LIMIT 100"},
 		{name: "gaps", vars: []string{"campaign", "team", "agent", "partner", "product"}, note: "Outbound calls that lack what others are counted by.", columns: []Column{word("what", "What is missing", "缺失项"), bar("n", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},

@@ -64,16 +64,16 @@ func NewestViolations(from, to, zone, condition string, n int) string {
 	return "slot IN " + s.with.around("(SELECT "+quarters+" AS slot FROM ("+newest+") UNION ALL SELECT arrayJoin("+strings.TrimPrefix(in.facts, "slot IN ")+"))")
 }
 
-// RowsOf is how many rows of a table in the order of slots stand in the range, and the newest of them: fact (the table's name), n and
-// newest. Rows that are still to be replaced count, too. Whole slots are counted without being read, and the newest row is looked
-// for in the last slot.
-func RowsOf(table, at, from, to string) string {
+// RowsOf is how many rows of a table in the order of slots stand in the range, and the newest of them: fact, n and newest. Rows
+// that are still to be replaced count, too. Whole slots are counted without being read, and the newest row is looked for in the last
+// slot.
+func RowsOf(fact, table, at, from, to string) string {
 	s := scope{from: from, to: to}
 	first, last, during := s.firstSlot(), s.lastSlot(), within(at, s)
 	count := func(condition string) string { return "(SELECT count() FROM " + table + " WHERE " + condition + ")" }
 	newest := fmt.Sprintf("(SELECT slot FROM %s WHERE %s AND %s ORDER BY slot DESC LIMIT 1)", table, s.slots(), during)
 	return fmt.Sprintf("SELECT '%s' AS fact, %s + %s AS n, (SELECT maxOrNull(%s) FROM %s WHERE slot = %s AND %s) AS newest",
-		table, count("slot > "+first+" AND slot < "+last), count("slot IN ("+first+", "+last+") AND "+during), at, table, newest, during)
+		fact, count("slot > "+first+" AND slot < "+last), count("slot IN ("+first+", "+last+") AND "+during), at, table, newest, during)
 }
 
 const customerOf = "reinterpretAsUInt128(sipHash128(customer_id))"

@@ -281,8 +281,9 @@ func (s scope) leads() string {
 
 // changed is a condition on lead_id that keeps those that came or were called useless from a moment on.
 func (s scope) changed(midnight string, ok ...string) string {
-	return "lead_id IN (SELECT lead_id FROM leads WHERE " + and(append(ok, "at >= "+midnight, "at < "+s.to)...) +
-		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and(append(ok, "direction = 'outbound'", "lead_id != ''", uselessCall, "started_at >= "+midnight, "started_at < "+s.to, "slot >= toUnixTimestamp("+midnight+") / "+slotSeconds)...) + ")"
+	ok = append(slices.Clone(ok), "slot >= toUnixTimestamp("+midnight+") / "+slotSeconds)
+	return "lead_id IN (SELECT lead_id FROM leads_by_time WHERE " + and(append(ok, "at >= "+midnight, "at < "+s.to)...) +
+		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and(append(ok, "direction = 'outbound'", "lead_id != ''", uselessCall, "started_at >= "+midnight, "started_at < "+s.to)...) + ")"
 }
 
 // leadsSince is what follows the stock as of the moment midnight, up to the end of the interval: the leads that meet the

@@ -33,6 +33,7 @@ func TestListsSinceTheStock(t *testing.T) {
 			sameAsFacts(t, conn, what+", panel", q, true)
 		}
 	}
+	equal("no stock holds", midnight.Add(12*time.Hour))
 	roll(t, conn, zone, midnight.Add(time.Hour), 1)
 	noon := midnight.Add(12 * time.Hour)
 	equal("calls since the stock", noon)
