@@ -108,7 +108,7 @@ const charts = (() => {
     for (const r of rows) {
       const tr = make("tr"), fixed = key >= 0 ? { [panel.columns[key].drill]: r[key] === null ? "" : r[key] } : null;
       panel.columns.forEach((c, i) => {
-        const cell = make(i === 0 ? "th" : "td", undefined, [numeric[i] ? "n" : "", c.bar ? "barcell" : "", c.long ? "long" : "", missed(c, r[i]) ? "missed" : ""].join(" ").trim());
+        const cell = make(i === 0 ? "th" : "td", undefined, [numeric[i] ? "n" : "", c.bar ? "barcell" : "", c.long ? "long" : "", c.unit === "time" ? "time" : "", missed(c, r[i]) ? "missed" : ""].join(" ").trim());
         if (i === 0) cell.scope = "row";
         const text = i === 0 && (r[i] === null || r[i] === "") ? page.words.none : page.term(c, r[i]) ?? (c.long && r[i] ? page.tell(r[i]) : show(absent(c, r[i]), c.unit));
         const own = c.drill && i !== key ? { [c.drill]: r[i] } : fixed;

@@ -142,7 +142,7 @@ func metrics() []Metric {
 			Num: Measure{"calls", "sum(handling_ms) / 1000"}, Den: &Measure{"calls", "sum(bridged)"}},
 		{Name: "utilization_rate", ID: "K-21", Unit: Ratio, Source: fromS1, Better: "more", Meaning: "productivity hours over paid hours, agents with a schedule or not, not cut at 1", Num: productiveHours, Den: &paidHours},
 		{Name: "attendance_rate", ID: "K-22", Unit: Ratio, Source: fromS1, Better: "more", Meaning: "time in any state but logged out inside the paid spans, over paid hours",
-			Num: Measure{"attended", "sum(ms) / 3600000"}, Den: &paidHours},
+			Num: Measure{"attended", "sumIf(ms, present) / 3600000"}, Den: &paidHours},
 		{Name: "seats", ID: "K-23", Unit: Agents, Source: fromS0 + " Annex 4", Meaning: "distinct agents of calls", Num: Measure{"calls", "uniqExactIf(agent_id, agent_id != '')"}},
 		{Name: "dials_per_seat_hour", ID: "K-24", Unit: PerHour, Source: fromS0 + " Annex 4", Better: "more", Meaning: "calls made an hour of productivity", Num: callsMade, Den: &productiveHours},
 		{Name: "connect_rate", ID: "K-26", Unit: Ratio, Source: fromS0 + " Annex 4", Better: "more", Meaning: "connected calls of the calls made", Num: callsConnected, Den: &callsMade},

@@ -142,14 +142,14 @@ func (d daily) spansOf(s scope) (days, gaps, read string) {
 	}
 	if s.tiers == nil {
 		held, last := d.held(s), s.to+" - toIntervalMillisecond(1)"
-		open := s.with.name(held+"_not", fmt.Sprintf("(SELECT arrayFilter(d -> NOT has(%s.1, d), arrayMap(i -> toDate(%s + i), range(toUInt32(dateDiff('day', %s, %s) + 1)))))",
+		open := s.with.name(d.table+"_open", fmt.Sprintf("(SELECT arrayFilter(d -> NOT has(%s.1, d), arrayMap(i -> toDate(%s + i), range(toUInt32(dateDiff('day', %s, %s) + 1)))))",
 			held, dayOf(s.from, s.zone), dayOf(s.from, s.zone), dayOf(last, s.zone)))
-		gaps = s.with.name(held+"_gaps", fmt.Sprintf("(SELECT arrayMap(d -> (%s, %s), %s))", millis("greatest("+s.from+", "+dayStart("d", s.zone)+")"), millis("least("+s.to+", "+dayStart("d + 1", s.zone)+")"), open))
+		gaps = s.with.name(d.table+"_gaps", fmt.Sprintf("(SELECT arrayMap(d -> (%s, %s), %s))", millis("greatest("+s.from+", "+dayStart("d", s.zone)+")"), millis("least("+s.to+", "+dayStart("d + 1", s.zone)+")"), open))
 		// An interval is cut at midnight of the zone it was made for: where that was another one it can reach into the next day.
 		near := fmt.Sprintf("facts = %s AND slot >= %s - 105 AND slot <= %s", quote(d.facts), s.firstSlot(), s.lastSlot())
 		before := fmt.Sprintf("SELECT slot FROM touched WHERE %s AND %s + 1 IN %s", near, dayOfSlot(s.zone), open)
 		over := fmt.Sprintf("SELECT slot FROM agent_intervals WHERE slot IN (%s) AND end_at > %s", before, dayStart(dayOfSlot(s.zone)+" + 1", s.zone))
-		read = s.with.name(held+"_bare", fmt.Sprintf("(SELECT groupUniqArray(slot) FROM (SELECT slot FROM touched WHERE %s AND %s IN %s UNION ALL %s))", near, dayOfSlot(s.zone), open, over))
+		read = s.with.name(d.table+"_bare", fmt.Sprintf("(SELECT groupUniqArray(slot) FROM (SELECT slot FROM touched WHERE %s AND %s IN %s UNION ALL %s))", near, dayOfSlot(s.zone), open, over))
 		return "(day, version) IN " + held, gaps, "slot IN " + read
 	}
 	t := s.tiers.daily[d.table]

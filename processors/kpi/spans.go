@@ -96,8 +96,8 @@ func (s scope) presence() string {
 	return strings.Join(parts, " UNION ALL ")
 }
 
-// spans sweeps over the borders of each agent's work, leave and presence: paid is work less leave, attended is paid
-// while the agent was in a state. Work carries the dimensions; leave and presence are the agent's, so where teams or partners are
+// spans sweeps over the borders of each agent's work, leave and presence: paid is work less leave; present tells whether the agent
+// was in a state, for the source attended. Work carries the dimensions; leave and presence are the agent's, so where teams or partners are
 // told apart they count for each that the agent works for.
 func (s scope) spans(source string) string {
 	group := func(dim string) string {
@@ -110,10 +110,9 @@ func (s scope) spans(source string) string {
 	// One row a span, of which w, l and p say whether it is work, leave or presence.
 	rows := fmt.Sprintf("SELECT toString(agent_id) AS agent, %s AS team, %s AS partner, %s AS b, %s AS e, toUInt8(%s) AS w, toInt64(kind = 'leave') AS l, toInt64(0) AS p FROM %s WHERE kind = 'leave' OR %s",
 		group("team"), group("partner"), millis("greatest(start_at, "+s.from+")"), millis("least(end_at, "+s.to+")"), isWork, s.schedulesHeld(), isWork)
-	inside := "x.3 > 0 AND x.4 = 0 AND x.2 > x.1"
+	const inside = "x.3 > 0 AND x.4 = 0 AND x.2 > x.1"
 	if source == "attended" {
 		rows += " UNION ALL SELECT agent, '' AS team, '' AS partner, b, e, toUInt8(0) AS w, toInt64(0) AS l, toInt64(1) AS p FROM (" + s.presence() + ")"
-		inside += " AND x.5 > 0"
 	}
 	agents := "SELECT agent, groupArrayIf((team, partner, b, e), w) AS works, groupArrayIf((b, e, l, p), NOT w) AS others FROM (" + rows + ") GROUP BY agent HAVING notEmpty(works)"
 	const zero, one, less = "toInt64(0)", "toInt64(1)", "toInt64(-1)"
@@ -123,7 +122,7 @@ func (s scope) spans(source string) string {
 	// In the order of time: from each border to the next, with how many spans of each kind are open.
 	open := func(kind int) string { return fmt.Sprintf("arrayCumSum(arrayMap(x -> x.%d, borders))", kind) }
 	swept := "SELECT agent, team, partner, arrayFilter(x -> " + inside + ", arrayZip(borders.1, arrayPushBack(arrayPopFront(borders.1), borders.1[-1]), " + open(2) + ", " + open(3) + ", " + open(4) + ")) AS spans FROM (" + borders + ")"
-	return s.sliced("SELECT agent AS agent_id, team AS team_id, partner AS partner_id, span.1 AS begin_ms, span.2 AS end_ms FROM (" + swept + ") ARRAY JOIN spans AS span")
+	return s.sliced("SELECT agent AS agent_id, team AS team_id, partner AS partner_id, span.1 AS begin_ms, span.2 AS end_ms, span.5 > 0 AS present FROM (" + swept + ") ARRAY JOIN spans AS span")
 }
 
 // sources in a fixed order, of the metrics.

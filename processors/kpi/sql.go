@@ -66,32 +66,34 @@ func (p *plan) parts(i int, src string, s scope) []string {
 		return p.accounts(i, src, s)
 	case p.rides(src, s):
 		return nil
-	case src == "calls":
-		return []string{p.calls(i, s)}
 	}
-	from, at := s.rows(src, p.cells)
-	return []string{p.grouped(i, src, from, at, s)}
-}
-
-// rides tells whether a source's rows are those of the calls, which are read anyway.
-func (p *plan) rides(src string, s scope) bool {
-	_, filtered := s.filter("product")
-	return src == "orders" && slices.Contains(p.sources, "calls") && !s.cuts("product") && !filtered
-}
-
-// calls reads the calls, for the orders, too, where their rows are the same.
-func (p *plan) calls(i int, s scope) string {
-	from, at := s.rows("calls", p.cells)
-	r := reading{sources: []string{"calls"}, counts: []int{i}}
-	if p.rides("orders", s) {
-		from = s.orders(append(used(p.cells, "calls"), used(p.cells, "orders")...))
-		r.sources, r.counts = append(r.sources, "orders"), append(r.counts, slices.Index(p.sources, "orders"))
+	r := reading{sources: []string{src}, counts: []int{i}}
+	for j, other := range p.sources {
+		if hosts[other] == src && p.rides(other, s) {
+			r.sources, r.counts = append(r.sources, other), append(r.counts, j)
+		}
 	}
-	if a := slices.Index(p.sources, "accounts"); a >= 0 { // where there is a call there is an account
+	var at string
+	if r.from, at = s.rows(src, p.cells); len(r.sources) > 1 && src == "calls" {
+		r.from = s.orders(append(used(p.cells, "calls"), used(p.cells, "orders")...))
+	}
+	if a := slices.Index(p.sources, "accounts"); a >= 0 && src == "calls" { // where there is a call there is an account
 		r.counts = append(r.counts, a)
 	}
-	r.from, r.keys = from, s.keys(at)
-	return p.columns(r)
+	r.keys = s.keys(at)
+	return []string{p.columns(r)}
+}
+
+// hosts are sources whose rows have the measures of another one, too.
+var hosts = map[string]string{"orders": "calls", "paid": "attended"}
+
+// rides tells whether a source is read along with its host, which is read anyway.
+func (p *plan) rides(src string, s scope) bool {
+	host := hosts[src]
+	if _, filtered := s.filter("product"); src == "orders" && (s.cuts("product") || filtered) {
+		return false // an order stands in the rows of the products sold
+	}
+	return host != "" && slices.Contains(p.sources, host)
 }
 
 // grouped sums a source's rows up by the keys of the scope.

@@ -88,7 +88,7 @@ func (s scope) heldSlots(days string) string {
 	made := "SELECT bucket, made_at, version, toUInt64(0) AS n FROM rolled WHERE rollup = " + quote(byMinute.table) + " AND zone = '' AND bucket >= " + s.firstSlot() + " AND bucket <= " + s.lastSlot()
 	touches := "SELECT toInt64(slot) AS bucket, toUInt64(0) AS made_at, toUInt64(0) AS version, n FROM touched WHERE facts = 'calls' AND " + s.slots()
 	whole := "bucket * " + slotSeconds + "000 >= " + millis(s.from) + " AND (bucket + 1) * " + slotSeconds + "000 <= " + millis(s.to)
-	return s.with.name(days+"_not", "(SELECT groupArray((slot, last.2)) FROM (SELECT toUInt32(bucket) AS slot, max((made_at, version)) AS last FROM ("+made+" UNION ALL "+touches+") WHERE "+whole+
+	return s.with.name(byMinute.table+"_held", "(SELECT groupArray((slot, last.2)) FROM (SELECT toUInt32(bucket) AS slot, max((made_at, version)) AS last FROM ("+made+" UNION ALL "+touches+") WHERE "+whole+
 		" GROUP BY slot HAVING last.2 > 0 AND last.1 = sum(n) AND "+dayOfSlot(s.zone)+" NOT IN "+days+".1))")
 }
 
@@ -98,6 +98,5 @@ func (s scope) bareSlots(facts, days, slots string) string {
 	if slots != "" {
 		not = "slot NOT IN " + slots + ".1"
 	}
-	name := days + "_bare"
-	return s.with.name(name, "(SELECT groupUniqArray(slot) FROM touched WHERE "+and("facts = "+quote(facts), s.slots(), dayOfSlot(s.zone)+" NOT IN "+days+".1", not)+")")
+	return s.with.name(strings.TrimSuffix(days, "_held")+"_bare", "(SELECT groupUniqArray(slot) FROM touched WHERE "+and("facts = "+quote(facts), s.slots(), dayOfSlot(s.zone)+" NOT IN "+days+".1", not)+")")
 }
