@@ -143,13 +143,12 @@ func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) stri
 
 // serves tells in SQL whether accounts_first answers the range, for statements that choose for themselves.
 func (s scope) serves(src string) string {
-	held := accountsFirst.held(s)
-	ok := fmt.Sprintf("SELECT countIf(day NOT IN %s.1) = 0 AND count() > 0 AND max(day) <= %s + %d FROM (SELECT DISTINCT %s AS day FROM touched WHERE facts = 'calls' AND %s)",
-		held, s.firstWholeDay(), lookBack, dayOfSlot(s.zone), s.slots())
+	first := s.firsts()
+	ok := and(append(s.unnarrowed(), first+".2")...)
 	if src == "lead_calls" {
-		ok = "SELECT (" + ok + ") AND (SELECT count() FROM accounts_first WHERE what = 'stranger' AND (day, version) IN " + held + ") = 0"
+		ok = and(ok, "(SELECT count() FROM accounts_first WHERE what = 'stranger' AND (day, version) IN "+first+".1) = 0")
 	}
-	return s.with.name(src+"_serve", "(SELECT "+and(append(s.unnarrowed(), "("+ok+")")...)+")")
+	return s.with.name(src+"_serve", "(SELECT "+ok+")")
 }
 
 // accounts reads a source of accounts from where it is answered exactly and fastest.
@@ -159,7 +158,7 @@ func (p *plan) accounts(i int, src string, s scope) []string {
 		return p.oneByOne(i, src, s, "")
 	case s.tiers == nil:
 		ok := s.serves(src)
-		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN "+accountsFirst.held(s), s.firstWholeDay(), ok))
+		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN "+s.firsts()+".1", s.firstWholeDay(), ok))
 	case s.tiers.first == nil || src == "lead_calls" && s.tiers.first.strangers:
 		return p.oneByOne(i, src, s, "")
 	}

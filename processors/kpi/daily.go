@@ -126,9 +126,6 @@ func fillPermitsByHour(days []int64, zone string, version uint64) string {
 // serves tells whether the roll-up can answer in the scope's buckets.
 func (d daily) serves(s scope) bool { return !s.factsOnly && (d.hours || !s.cuts("hour")) }
 
-// held is the name of its days that serve the range, for statements that choose for themselves.
-func (d daily) held(s scope) string { return s.heldDays(d.table, d.facts, d.back) }
-
 // firstWholeDay of the range.
 func (s scope) firstWholeDay() string {
 	return s.named("first_day", dayOf(s.from+" - toIntervalMillisecond(1)", s.zone)+" + 1")
@@ -141,16 +138,10 @@ func (d daily) spansOf(s scope) (days, gaps, read string) {
 		return "", "[(" + millis(s.from) + ", " + millis(s.to) + ")]", ""
 	}
 	if s.tiers == nil {
-		held, last := d.held(s), s.to+" - toIntervalMillisecond(1)"
-		open := s.with.name(d.table+"_open", fmt.Sprintf("(SELECT arrayFilter(d -> NOT has(%s.1, d), arrayMap(i -> toDate(%s + i), range(toUInt32(dateDiff('day', %s, %s) + 1)))))",
-			held, dayOf(s.from, s.zone), dayOf(s.from, s.zone), dayOf(last, s.zone)))
-		gaps = s.with.name(d.table+"_gaps", fmt.Sprintf("(SELECT arrayMap(d -> (%s, %s), %s))", millis("greatest("+s.from+", "+dayStart("d", s.zone)+")"), millis("least("+s.to+", "+dayStart("d + 1", s.zone)+")"), open))
 		// An interval is cut at midnight of the zone it was made for: where that was another one it can reach into the next day.
-		near := fmt.Sprintf("facts = %s AND slot >= %s - 105 AND slot <= %s", quote(d.facts), s.firstSlot(), s.lastSlot())
-		before := fmt.Sprintf("SELECT slot FROM touched WHERE %s AND %s + 1 IN %s", near, dayOfSlot(s.zone), open)
-		over := fmt.Sprintf("SELECT slot FROM agent_intervals WHERE slot IN (%s) AND end_at > %s", before, dayStart(dayOfSlot(s.zone)+" + 1", s.zone))
-		read = s.with.name(d.table+"_bare", fmt.Sprintf("(SELECT groupUniqArray(slot) FROM (SELECT slot FROM touched WHERE %s AND %s IN %s UNION ALL %s))", near, dayOfSlot(s.zone), open, over))
-		return "(day, version) IN " + held, gaps, "slot IN " + read
+		t := s.timeOf(d)
+		over := fmt.Sprintf("SELECT slot FROM agent_intervals WHERE slot IN %s.4 AND end_at > %s", t, dayStart(dayOfSlot(s.zone)+" + 1", s.zone))
+		return "(day, version) IN " + t + ".1", t + ".2", "(slot IN " + t + ".3 OR slot IN (" + over + "))"
 	}
 	t := s.tiers.daily[d.table]
 	if len(t.days) > 0 {
@@ -174,8 +165,8 @@ func (d daily) of(s scope) (days, slots string) {
 		return "", s.slots()
 	}
 	if s.tiers == nil {
-		held := d.held(s)
-		return "(day, version) IN " + held, "slot IN " + s.bareSlots(d.facts, held, "")
+		days := s.days(d.table, d.facts)
+		return "(day, version) IN " + days + ".1", "slot IN " + days + ".2"
 	}
 	t := s.tiers.daily[d.table]
 	if len(t.days) > 0 {

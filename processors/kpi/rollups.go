@@ -201,13 +201,12 @@ func (s scope) sources(r rollup, minutes bool) (in sources) {
 		}
 		return in
 	}
-	held, slots := s.heldDays(r.table, "calls", 0), ""
-	in.days = "(day, version) IN " + held
+	days := s.days(r.table, "calls")
+	in.days, in.facts = "(day, version) IN "+days+".1", "slot IN "+days+".2"
 	if minutes {
-		slots = s.heldSlots(held)
-		in.minutes = "(slot, version) IN " + slots
+		slots := s.minutes(days)
+		in.minutes, in.facts = "(slot, version) IN "+slots+".1", "slot IN "+slots+".2"
 	}
-	in.facts = "slot IN " + s.bareSlots("calls", held, slots)
 	return in
 }
 

@@ -273,10 +273,10 @@ func (s scope) leads() string {
 		}
 		return "(" + stock + ")"
 	}
-	held := s.with.name("stock_held", "(SELECT groupArray((day, version)) FROM ("+s.stock()+"))")
-	midnight := s.with.name("stock_at", "(SELECT if(empty("+held+"), toDateTime64(0, 3, 'UTC'), "+dayStart(held+"[1].1", s.zone)+"))")
-	moved := s.with.name("stock_moved", "(SELECT notEmpty("+held+") AND count() > 0 FROM touched WHERE facts IN ('calls', 'leads') AND slot < "+millis(s.to)+" / "+slotSeconds+"000 AND slot >= toUnixTimestamp("+midnight+") / "+slotSeconds+")")
-	return "(" + rows + and(append(s.conditions(""), "(day, version) IN "+held)...) + s.leadsSince(midnight, "(empty("+held+") OR "+s.changed(midnight, moved)+")", "(empty("+held+") OR "+moved+")") + ")"
+	// A tuple: the stock that holds, none or one, and whether anything came since.
+	stock := s.with.name("stock", "(SELECT (groupArray((toDate(bucket), version)), max(later)) FROM ("+s.stock()+"))")
+	none, midnight := "empty("+stock+".1)", s.with.name("stock_at", "if(empty("+stock+".1), toDateTime64(0, 3, 'UTC'), "+dayStart(stock+".1[1].1", s.zone)+")")
+	return "(" + rows + and(append(s.conditions(""), "(day, version) IN "+stock+".1")...) + s.leadsSince(midnight, "("+none+" OR "+s.changed(midnight, stock+".2")+")", "("+none+" OR "+stock+".2)") + ")"
 }
 
 // changed is a condition on lead_id that keeps those that came or were called useless from a moment on.
@@ -328,13 +328,14 @@ func (s scope) spoilt(conditions ...string) string {
 }
 
 // stock is the newest leads_stock that holds and is not later than the range's end, for statements that choose for themselves:
-// no row or one, with day and version. One holds while nothing before its day was touched since it was made.
+// no row or one, with bucket, version, and whether anything came later, up to the range's end. One holds while nothing before its day
+// was touched since it was made.
 func (s scope) stock() string {
 	midnight := "toUnixTimestamp(toDateTime(toDate(bucket), " + quote(s.zone) + "))"
 	made := "SELECT bucket, last.1 AS made_at, last.2 AS version, intDiv(" + midnight + ", " + slotSeconds + ") AS slot, toUInt64(0) AS n FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = 'leads_stock' AND zone = " + quote(s.zone) + " AND " +
 		midnight + " * 1000 <= " + millis(s.to) + " GROUP BY bucket)"
-	touches := "SELECT toInt64(0) AS bucket, toUInt64(0) AS made_at, toUInt64(0) AS version, slot, n FROM touched WHERE facts IN ('calls', 'leads')"
-	return "SELECT toDate(bucket) AS day, version FROM (SELECT bucket, made_at, version, sum(n) OVER (ORDER BY slot, version = 0 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before FROM (" + made + " UNION ALL " + touches + ")) WHERE version > 0 AND made_at = before ORDER BY bucket DESC LIMIT 1"
+	touches := "SELECT toInt64(0) AS bucket, toUInt64(0) AS made_at, toUInt64(0) AS version, slot, n FROM touched WHERE facts IN ('calls', 'leads') AND slot * " + slotSeconds + "000 < " + millis(s.to)
+	return "SELECT bucket, version, total > before AS later FROM (SELECT bucket, made_at, version, sum(n) OVER (ORDER BY slot, version = 0 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before, sum(n) OVER () AS total FROM (" + made + " UNION ALL " + touches + ")) WHERE version > 0 AND made_at = before ORDER BY bucket DESC LIMIT 1"
 }
 
 // leadsByOne looks at each lead and at the calls that made it useless.
