@@ -143,12 +143,11 @@ func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) stri
 
 // serves tells in SQL whether accounts_first answers the range, for statements that choose for themselves.
 func (s scope) serves(src string) string {
-	first := s.firsts()
-	ok := and(append(s.unnarrowed(), first+".2")...)
+	ok := append(s.unnarrowed(), s.firsts()+".2")
 	if src == "lead_calls" {
-		ok = and(ok, "(SELECT count() FROM accounts_first WHERE what = 'stranger' AND (day, version) IN "+first+".1) = 0")
+		ok = append(ok, s.with.name("strangers", "(SELECT count() FROM accounts_first WHERE what = 'stranger' AND day >= "+s.firstWholeDay()+" AND day < "+dayOf(s.to, s.zone)+")")+" = 0")
 	}
-	return s.with.name(src+"_serve", "(SELECT "+ok+")")
+	return "(" + and(ok...) + ")"
 }
 
 // accounts reads a source of accounts from where it is answered exactly and fastest.

@@ -269,7 +269,7 @@ func (s scope) leads() string {
 		stock := rows + and(append(s.conditions(""), "(day, version) = "+s.tiers.stock.key)...)
 		if s.tiers.stock.later {
 			midnight := dayStart(dateOf(s.tiers.stock.day), s.zone)
-			stock += s.leadsSince(midnight, s.changed(midnight))
+			stock += s.leadsSince(midnight, s.changed(midnight), "")
 		}
 		return "(" + stock + ")"
 	}
@@ -286,9 +286,9 @@ func (s scope) changed(midnight string, ok ...string) string {
 		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and(append(ok, "direction = 'outbound'", "lead_id != ''", uselessCall, "started_at >= "+midnight, "started_at < "+s.to)...) + ")"
 }
 
-// leadsSince is what follows the stock as of the moment midnight, up to the end of the interval: the leads that meet the
-// conditions, once as they were then and are to be taken out, once as they are.
-func (s scope) leadsSince(midnight string, conditions ...string) string {
+// leadsSince is what follows the stock as of the moment midnight, up to the end of the interval: the leads that changed, once as they
+// were then and are to be taken out, once as they are. there tells whether there are such.
+func (s scope) leadsSince(midnight, changed, there string) string {
 	last := func(when string) string {
 		word := func(c string) string {
 			if when == "" {
@@ -299,17 +299,17 @@ func (s scope) leadsSince(midnight string, conditions ...string) string {
 		return "(" + word("leads.campaign_id") + ", " + word("leads.list_id") + ", " + word("leads.useless") + " != '')"
 	}
 	was := "leads.at < " + midnight
-	leads := "SELECT lead_id, countIf(" + was + ") > 0 AS there, " + last(was) + " AS was, " + last("") + " AS now FROM leads FINAL WHERE " + and(append(conditions, "at < "+s.to)...) + " GROUP BY lead_id"
-	spoilt := "SELECT lead_id, min(first) AS first FROM (" + s.spoilt(conditions...) + ") GROUP BY lead_id"
+	leads := "SELECT lead_id, countIf(" + was + ") > 0 AS existed, " + last(was) + " AS was, " + last("") + " AS now FROM leads FINAL WHERE " + and(changed, there, "at < "+s.to) + " GROUP BY lead_id"
+	spoilt := "SELECT lead_id, min(first) AS first FROM (" + s.spoilt(changed, there) + ") GROUP BY lead_id"
 	return "\nUNION ALL\nSELECT x.2 AS campaign_id, x.3 AS list_id, x.1 AS accounts, toInt64(x.4 OR s.lead_id != '' AND (x.1 > 0 OR s.first < " + midnight + ")) * x.1 AS useless FROM (" + leads + ") AS l LEFT JOIN (" + spoilt + ") AS s ON l.lead_id = s.lead_id " +
-		"ARRAY JOIN if(there, [(toInt64(-1), was.1, was.2, was.3), (toInt64(1), now.1, now.2, now.3)], [(toInt64(1), now.1, now.2, now.3)]) AS x WHERE " + and(s.conditions("")...)
+		"ARRAY JOIN if(existed, [(toInt64(-1), was.1, was.2, was.3), (toInt64(1), now.1, now.2, now.3)], [(toInt64(1), now.1, now.2, now.3)]) AS x WHERE " + and(s.conditions("")...)
 }
 
 // spoilt are the leads that calls before the end of the interval made useless, with the moment of the call or the first one of its
-// day, those that meet the conditions.
-func (s scope) spoilt(conditions ...string) string {
+// day. of is a condition on lead_id for those of days that are rolled up, ok one on it all.
+func (s scope) spoilt(of, ok string) string {
 	facts := func(slots string) string {
-		return "SELECT lead_id, started_at AS first FROM calls FINAL WHERE " + and(append(conditions, "direction = 'outbound'", "started_at < "+s.to, "lead_id != ''", uselessCall, slots)...)
+		return "SELECT lead_id, started_at AS first FROM calls FINAL WHERE " + and(ok, "direction = 'outbound'", "started_at < "+s.to, "lead_id != ''", uselessCall, slots)
 	}
 	if s.factsOnly {
 		return facts("")
@@ -320,7 +320,7 @@ func (s scope) spoilt(conditions ...string) string {
 	if days == "" {
 		return facts(slots)
 	}
-	rolled := "SELECT lead_id, " + dayStart("day", s.zone) + " AS first FROM useless_1d WHERE " + and(append(conditions, days)...)
+	rolled := "SELECT lead_id, " + dayStart("day", s.zone) + " AS first FROM useless_1d WHERE " + and(ok, of, days)
 	if slots == "" {
 		return rolled
 	}
@@ -340,7 +340,7 @@ func (s scope) stock() string {
 
 // leadsByOne looks at each lead and at the calls that made it useless.
 func (s scope) leadsByOne() string {
-	return "(SELECT campaign_id, list_id, toInt64(1) AS accounts, toInt64(useless_word != '' OR lead_id IN (SELECT lead_id FROM (" + s.spoilt() + "))) AS useless FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
+	return "(SELECT campaign_id, list_id, toInt64(1) AS accounts, toInt64(useless_word != '' OR lead_id IN (SELECT lead_id FROM (" + s.spoilt("", "") + "))) AS useless FROM (SELECT lead_id, argMax(leads.campaign_id, (leads.at, arrival)) AS campaign_id, argMax(leads.list_id, (leads.at, arrival)) AS list_id, " +
 		"argMax(useless, (leads.at, arrival)) AS useless_word FROM leads FINAL WHERE at < " + s.to + " GROUP BY lead_id)) WHERE " + and(s.conditions("")...)
 }
 

@@ -75,9 +75,8 @@ func (s scope) states() string {
 // holds; the table keeps each event's first arrival.
 func (s scope) schedulesHeld() string {
 	near := "(SELECT agent_id, start_at FROM schedules WHERE " + and("start_at < "+s.to, "end_at > "+s.from) + ")"
-	held := "SELECT agent_id, start_at, argMax((schedules.end_at, schedules.kind, schedules.team_id, schedules.partner_id), arrival) AS last FROM schedules FINAL WHERE " +
-		and("start_at < "+s.to, "(agent_id, start_at) IN "+near) + " GROUP BY agent_id, start_at"
-	return "(SELECT agent_id, start_at, last.1 AS end_at, last.2 AS kind, last.3 AS team_id, last.4 AS partner_id FROM (" + held + ") WHERE end_at > start_at AND end_at > " + s.from + ")"
+	held := "SELECT agent_id, start_at, end_at, kind, team_id, partner_id FROM schedules FINAL WHERE " + and("start_at < "+s.to, "(agent_id, start_at) IN "+near) + " ORDER BY agent_id, start_at, arrival DESC LIMIT 1 BY agent_id, start_at"
+	return "(SELECT * FROM (" + held + ") WHERE end_at > start_at AND end_at > " + s.from + ")"
 }
 
 // presence are the spans, cut to the range, in which agents were in a state: agent, b and e.
