@@ -141,7 +141,8 @@ func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) stri
 	return q
 }
 
-// serves tells in SQL whether accounts_first answers the range, for statements that choose for themselves.
+// serves tells in SQL whether accounts_first answers the range, for statements that choose for themselves. Strangers of days that have
+// been made again since count until they are deleted: then the long way is taken, which is as exact.
 func (s scope) serves(src string) string {
 	ok := append(s.unnarrowed(), s.firsts()+".2")
 	if src == "lead_calls" {

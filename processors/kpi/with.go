@@ -61,7 +61,7 @@ func (w *withs) after() string {
 	return asLiterals
 }
 
-// around makes a table in SQL, in parentheses, that uses the names one that knows them.
+// around puts the names around a table in SQL, in parentheses, that uses them.
 func (w *withs) around(table string) string {
 	if w.before() == "" {
 		return table

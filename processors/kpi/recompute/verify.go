@@ -85,11 +85,15 @@ func (v *Verifier) Verify(ctx context.Context, metrics []string, from, to time.T
 	}
 	r.Notes, r.Figures = append(r.Notes, notes...), figures
 	if len(first) > 0 { // the second look has the notes of the first, and its own
-		again, moved, _, err := v.look(ctx, chosen, from, to, nil, true)
+		differ := map[string]bool{}
+		for _, d := range first {
+			differ[d.Metric] = true
+		}
+		again, moved, _, err := v.look(ctx, slices.DeleteFunc(chosen, func(m kpi.Metric) bool { return !differ[m.Name] }), from, to, nil, true)
 		if err != nil {
 			return nil, err
 		}
-		r.Notes = moved
+		r.Notes = append([]string{}, moved...)
 		stay := map[string]bool{}
 		for _, d := range again {
 			stay[d.Metric+"/"+d.By+"/"+d.Row] = true
