@@ -1,0 +1,54 @@
+package recompute
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/ringfence/ringfence/processors/kpi"
+)
+
+// A panel's statement chooses for itself: what begins within a slot, within a day, rests on a stale day, or looks back further than
+// accounts_first does.
+func TestPanelsChooseExactly(t *testing.T) {
+	conn := database(t)
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Date(2026, 10, 1, 0, 0, 0, 0, zone)
+	r := rand.New(rand.NewPCG(7, 11))
+	f := size{900, 60, 40, 3, 4}.random(r, begin)
+	for i := range f.calls { // over 40 days, so that accounts come again after more than accounts_first looks back
+		d := time.Duration(r.IntN(40)) * 24 * time.Hour
+		f.calls[i].started, f.calls[i].ended = f.calls[i].started.Add(d), f.calls[i].ended.Add(d)
+	}
+	for i := range f.leads {
+		f.leads[i].at = begin.Add(-time.Hour)
+	}
+	f.insert(t, conn)
+	ask := func(what string) {
+		t.Helper()
+		for _, x := range [][2]time.Time{
+			{begin, begin.AddDate(0, 0, 4)},
+			{begin, begin.AddDate(0, 0, 45)},
+			{begin.Add(7*time.Hour + 123*time.Millisecond), begin.AddDate(0, 0, 9).Add(5*time.Hour + 7*time.Minute)},
+		} {
+			for _, by := range [][]string{nil, {"campaign"}} {
+				q := kpi.Query{Metrics: []string{"calls_made", "connect_rate"}, From: x[0], To: x[1], By: by, Zone: zone, Now: x[1]}
+				sameAsFacts(t, conn, what, q, true)
+				q.Metrics = []string{"accounts_called", "reachable_accounts", "average_calling_attempts"}
+				sameAsFacts(t, conn, what, q, true)
+				q.Metrics = []string{"reachable_rate"}
+				sameAsFacts(t, conn, what, q, true)
+			}
+		}
+	}
+	roll(t, conn, zone, begin.AddDate(1, 0, 0), 1)
+	ask("all is current")
+	late := f.calls[0]
+	late.id, late.started = "late", begin.AddDate(0, 0, 2).Add(3*time.Hour)
+	late.ended, late.version = late.started.Add(time.Minute), 10
+	(&facts{calls: []call{late}}).insertAt(t, conn, 1000)
+	ask("a day is stale")
+}
