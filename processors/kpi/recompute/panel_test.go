@@ -23,6 +23,10 @@ func TestPanelsChooseExactly(t *testing.T) {
 		d := time.Duration(r.IntN(40)) * 24 * time.Hour
 		f.calls[i].started, f.calls[i].ended = f.calls[i].started.Add(d), f.calls[i].ended.Add(d)
 	}
+	for i := range 9 { // in the slot in which the last range begins
+		f.calls[i].started = begin.Add(7*time.Hour + time.Duration(3+i)*time.Minute)
+		f.calls[i].ended = f.calls[i].started.Add(time.Minute)
+	}
 	for i := range f.leads {
 		f.leads[i].at = begin.Add(-time.Hour)
 	}
@@ -32,7 +36,7 @@ func TestPanelsChooseExactly(t *testing.T) {
 		for _, x := range [][2]time.Time{
 			{begin, begin.AddDate(0, 0, 4)},
 			{begin, begin.AddDate(0, 0, 45)},
-			{begin.Add(7*time.Hour + 123*time.Millisecond), begin.AddDate(0, 0, 9).Add(5*time.Hour + 7*time.Minute)},
+			{begin.Add(7*time.Hour + 7*time.Minute + 123*time.Millisecond), begin.AddDate(0, 0, 9).Add(5*time.Hour + 7*time.Minute)},
 		} {
 			for _, by := range [][]string{nil, {"campaign"}} {
 				q := kpi.Query{Metrics: []string{"calls_made", "connect_rate"}, From: x[0], To: x[1], By: by, Zone: zone, Now: x[1]}
