@@ -121,7 +121,7 @@ func ruleListings() []rows {
 	of, ofCalls := []string{"campaign", "partner", "product"}, []string{"campaign", "team", "agent", "partner", "product"}
 	return []rows{
 		{name: "denials", vars: of, note: "Requests each rule denied. A request that several rules deny stands in each one's row.", columns: []Column{text("rule", "Rule", "规则"), bar("requests", "Denied requests", "拒绝次数", kpi.Permits), amount("customers", "Customers", "客户数", kpi.Accounts), when("last", "Last", "最近").as("last_")},
-			sql: "SELECT rule, sum(n) AS requests, uniqExact(customer) AS customers, max(last) AS last_ FROM " + rolled(kpi.Denials, of...) + " GROUP BY rule ORDER BY requests DESC, rule LIMIT 100"},
+			sql: "SELECT rule, requests, customers, last AS last_ FROM " + kpi.Denials("$__fromTime_ms", "$__toTime_ms", zoneMark, only(of...), unnarrowed(of...)) + " ORDER BY requests DESC, rule LIMIT 100"},
 		{name: "permit_fates", vars: of, note: "What became of permits granted in the range: used by a call, released, still out, or orphaned (out for longer than permit_orphan_after).", columns: []Column{word("status", "Status", "状态"), bar("permits", "Permits", "许可", kpi.Permits), amount("share", "Share", "占比", kpi.Ratio)},
 			sql: "SELECT fate AS status, sum(n) AS permits, permits / sum(permits) OVER () AS share FROM " + rolled(kpi.Fates, of...) + " GROUP BY fate ORDER BY permits DESC, status"},
 		{name: "violations", vars: ofCalls, note: "Calls that broke a cap: dialled without a permit, after it ran out, or reported late.", empty: "a centre that keeps within its caps has none",

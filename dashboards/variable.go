@@ -72,6 +72,15 @@ func only(names ...string) string {
 	return strings.Join(out, " AND ")
 }
 
+// unnarrowed is the condition that all values are chosen.
+func unnarrowed(names ...string) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, fmt.Sprintf("$__conditionalAll(1=0, $%s)", n))
+	}
+	return strings.Join(out, " AND ")
+}
+
 // The catalogue's filters take values, Grafana wants a macro round the whole condition. So a metric is filtered by a
 // mark, and the condition that holds it is put into the macro.
 func mark(name string) string { return "§" + name + "§" }
@@ -120,5 +129,7 @@ func filters(ms []kpi.Metric, vars []Variable) (has, without []string) {
 	return has, without
 }
 
-// replaceOnly takes the condition on a variable out of a query: it stands at "all".
-func replaceOnly(sql, name string) string { return strings.ReplaceAll(sql, only(name), "1=1") }
+// replaceOnly takes the conditions on a variable out of a query: it stands at "all".
+func replaceOnly(sql, name string) string {
+	return strings.NewReplacer(only(name), "1=1", unnarrowed(name), "1=1").Replace(sql)
+}

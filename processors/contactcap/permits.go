@@ -16,10 +16,11 @@ func (t *turn) permitRequest(r *event.PermitRequest) error {
 		return t.putOff()
 	}
 	now := t.c.Now().UnixMilli()
-	if again := t.given(r.RequestId, now); again != nil {
+	again, taken := t.given(r, now)
+	if again != nil {
 		return t.answer(r.ReplyTo, t.m.decided(again))
 	}
-	if r.Deadline != 0 && now > r.Deadline || t.untimely(r.At) {
+	if r.Deadline != 0 && now > r.Deadline || t.untimely(r.At) || taken {
 		// Nobody waits any more: a reservation would be an orphan from the start.
 		return t.answer(r.ReplyTo, &event.PermitEvent{Body: &event.PermitEvent_Decision{Decision: &event.PermitDecision{RequestId: r.RequestId, CustomerId: t.key, At: r.At, Expired: true}}})
 	}
@@ -67,23 +68,37 @@ func (t *turn) untimely(at int64) bool {
 	return apart > clocksApart || apart < -clocksApart
 }
 
-// given is the answer that a request got within the last 24 h, nil if it got none.
-func (t *turn) given(requestID string, now int64) *event.PermitDecision {
+// given is the answer that a request got within the last 24 h, nil if it got none. Another partner's answers are not a partner's, even
+// under its request's name (REP-04): he is decided on his own. taken tells that such a one is of the very moment of this request, by
+// which permits are told apart: it has to be asked again.
+func (t *turn) given(r *event.PermitRequest, now int64) (again *event.PermitDecision, taken bool) {
+	same := func(requestID string, decidedAt int64) bool {
+		return requestID == r.RequestId && now-decidedAt < answersKept.Milliseconds()
+	}
+	theirs := func(partner string) bool { return r.PartnerId != "" && partner != r.PartnerId }
 	for i := range t.s.Permits {
-		if p := &t.s.Permits[i]; p.RequestID == requestID && now-p.DecidedAt < answersKept.Milliseconds() {
+		if p := &t.s.Permits[i]; same(p.RequestID, p.DecidedAt) {
+			if theirs(p.Partner) {
+				taken = taken || p.At == r.At
+				continue
+			}
 			d := p.decision(t.key)
 			d.RepeatedAnswer = true
-			return d
+			return d, false
 		}
 	}
 	for i := range t.s.Answers {
-		if a := &t.s.Answers[i]; a.RequestID == requestID && now-a.DecidedAt < answersKept.Milliseconds() {
+		if a := &t.s.Answers[i]; same(a.RequestID, a.DecidedAt) {
+			if theirs(a.Partner) {
+				taken = taken || a.At == r.At
+				continue
+			}
 			d := a.decision(t.key)
 			d.RepeatedAnswer = true
-			return d
+			return d, false
 		}
 	}
-	return nil
+	return nil, taken
 }
 
 // decision is the permit as it was given.

@@ -77,6 +77,50 @@ func (r *rig) ask(id, customer, when string) *event.PermitDecision {
 	return nil
 }
 
+// asPartner asks as a partner does, a millisecond or so past a minute.
+func (r *rig) asPartner(id, customer, partner string, ms int64) (last *event.PermitDecision) {
+	r.t.Helper()
+	n := len(r.got)
+	r.send(&event.CustomerEvent{EventId: "permit:" + id, CustomerId: customer, Body: &event.CustomerEvent_PermitRequest{PermitRequest: &event.PermitRequest{
+		RequestId: id, Purpose: "sales", Products: []string{"p"}, Recording: true, At: at("2026-03-02 02:00") + ms, TtlMs: 60000, PartnerId: partner, ReplyTo: &event.ReplyTo{Requester: partner, Correlation: 1}}}})
+	for _, rec := range r.got[n:] {
+		var pe event.PermitEvent
+		if rec.Topic == event.TopicPermitDecisions && pe.UnmarshalVT(rec.Value) == nil && pe.GetDecision() != nil {
+			last = pe.GetDecision()
+		}
+	}
+	return last
+}
+
+// Request ids are their asker's: a partner that takes another one's is neither shown its answer nor given its permit (REP-04).
+func TestRequestsOfPartnersAreTheirOwn(t *testing.T) {
+	r := newRig(t, strings.Replace(six, "limit: 6", "limit: 2", 1))
+	a := r.asPartner("r-1", "k", "p1", 0)
+	if again := r.asPartner("r-1", "k", "p1", 5); again.PermitId != a.PermitId || !again.RepeatedAnswer {
+		t.Errorf("the same partner got %+v", again)
+	}
+	if again := r.asPartner("r-1", "k", "", 6); again.PermitId != a.PermitId {
+		t.Errorf("who asks for no partner got %+v", again)
+	}
+	if same := r.asPartner("r-1", "k", "p2", 0); !same.Expired || same.PermitId != "" {
+		t.Errorf("another partner at the same moment got %+v", same)
+	}
+	b := r.asPartner("r-1", "k", "p2", 7)
+	if b.Decision != "permit" || b.PermitId == a.PermitId || b.RepeatedAnswer || b.PartnerId != "p2" {
+		t.Errorf("another partner got %+v", b)
+	}
+	// Both hold a slot of the cap, so the third has none; and each keeps its answer.
+	c := r.asPartner("r-1", "k", "p3", 8)
+	if c.Decision != "deny" {
+		t.Errorf("a third partner got %+v", c)
+	}
+	for partner, want := range map[string]*event.PermitDecision{"p1": a, "p2": b, "p3": c} {
+		if again := r.asPartner("r-1", "k", partner, 9); !again.RepeatedAnswer || again.At != want.At || again.PermitId != want.PermitId {
+			t.Errorf("%s asks again and gets %+v, was %+v", partner, again, want)
+		}
+	}
+}
+
 func (r *rig) release(id string) int32 {
 	customer, _ := event.PermitCustomer(id)
 	r.send(&event.CustomerEvent{EventId: "release:" + id, CustomerId: customer, Body: &event.CustomerEvent_PermitRelease{PermitRelease: &event.PermitRelease{

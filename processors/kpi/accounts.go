@@ -10,9 +10,9 @@ import (
 //
 //   - the facts;
 //   - accounts_1d: what a day's calls say of each account, one row for each account and cut;
-//   - accounts_first: for each day, of how many accounts something was said of which it had been said on which day last.
+//   - accounts_since: for each day, of how many accounts something was said of which it had been said on which day last.
 //     The accounts of a range are those that were last called before it, summed over its days. It serves for whole days
-//     that are all current, not more than it looks back, in all or by campaign.
+//     that are all current, not more than it looks back, in all, by campaign or by team.
 
 // accountRows are the calls of the range as rows with a moment, an account, what the scope cuts and filters by, n and the
 // flags: days from accounts_1d, what it does not cover from the facts. only is a condition on the table's own columns.
@@ -42,7 +42,7 @@ func (s scope) accountRows(only, onlyCalls string) string {
 	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
 }
 
-// firstOf is the way through accounts_first to each measure of accounts; FROM stands for the first day of the row.
+// firstOf is the way through accounts_since to each measure of accounts; FROM stands for the first day of the row.
 var firstOf = map[string]string{
 	"count()":                                 countFirst("called"),
 	"countIf(reached)":                        countFirst("reached"),
@@ -58,27 +58,39 @@ func countFirst(what string) string {
 	return "toInt64(sumIf(n, what = '" + what + "' AND since < FROM))"
 }
 
-// firstFits tells whether accounts_first has the rows that are asked for.
-func (s scope) firstFits() bool {
+// sinceCut is the cut of accounts_since that has the rows that are asked for.
+func (s scope) sinceCut() (cut string, ok bool) {
+	cut = "all"
 	for _, d := range s.by {
-		if d != "campaign" && (!isBucket(d) || d == "hour") {
-			return false
+		switch {
+		case isBucket(d) && d != "hour":
+		case slices.Contains(sinceCuts, d) && cut == "all":
+			cut = d
+		default:
+			return "", false
 		}
+	}
+	if s.timeAxis { // filters may stand at "all": see unnarrowed
+		return cut, !s.factsOnly
 	}
 	for _, f := range s.where {
-		if !s.timeAxis && (f.Dim != "campaign" || !s.cuts("campaign") && len(f.Values) != 1) {
-			return false // an account of several campaigns is one
+		switch {
+		case f.Dim == cut:
+		case slices.Contains(sinceCuts, f.Dim) && cut == "all" && len(f.Values) == 1: // an account of several campaigns is one
+			cut = f.Dim
+		default:
+			return "", false
 		}
 	}
-	return !s.factsOnly
+	return cut, !s.factsOnly
 }
 
-// unnarrowed tells in SQL that none of the filters narrows a panel in a way accounts_first can't: its variables may stand at
+// unnarrowed tells in SQL that none of the filters narrows a panel in a way accounts_since can't: its variables may stand at
 // "all", where a condition with IN becomes true.
 func (s scope) unnarrowed() []string {
 	var out []string
 	for _, f := range s.where {
-		if f.Dim != "campaign" || !s.cuts("campaign") {
+		if !s.cuts(f.Dim) {
 			out = append(out, "ifNull(NULL IN ("+literals(f.Values)+"), 0)")
 		}
 	}
@@ -102,17 +114,14 @@ func (s scope) rowFrom(first string) string {
 	return first
 }
 
-// first are the columns of a source's measures from accounts_first. days is the condition on its days, ok another one.
+// first are the columns of a source's measures from accounts_since. days is the condition on its days, ok another one.
 func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) string {
 	from := s.rowFrom(firstDay)
 	keys := s.keys(s.noon())
-	cut, seen := "all", "called"
-	conditions := []string{days, ok}
-	if s.cuts("campaign") || !s.timeAxis && len(s.where) > 0 {
-		cut = "campaign"
-		campaigns := scope{by: s.by, where: slices.DeleteFunc(slices.Clone(s.where), func(f Filter) bool { return f.Dim != "campaign" })}
-		conditions = append(conditions, campaigns.conditions("")...)
-	}
+	cut, _ := s.sinceCut()
+	seen, conditions := "called", []string{days, ok}
+	narrowed := scope{by: s.by, where: slices.DeleteFunc(slices.Clone(s.where), func(f Filter) bool { return f.Dim != cut })}
+	conditions = append(conditions, narrowed.conditions("")...)
 	if src == "lead_calls" {
 		seen = "lead"
 	}
@@ -134,31 +143,32 @@ func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) stri
 		}
 		cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", value, j))
 	}
-	q := "SELECT " + strings.Join(cols, ", ") + " FROM accounts_first WHERE " + and(append(conditions, "cut = "+quote(cut))...)
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM accounts_since WHERE " + and(append(conditions, "cut = "+quote(cut))...)
 	if len(keys) > 0 {
 		q += " GROUP BY " + strings.Join(names("d", len(keys)), ", ")
 	}
 	return q
 }
 
-// serves tells in SQL whether accounts_first answers the range, for statements that choose for themselves. Strangers of days that have
+// serves tells in SQL whether accounts_since answers the range, for statements that choose for themselves. Strangers of days that have
 // been made again since count until they are deleted: then the long way is taken, which is as exact.
 func (s scope) serves(src string) string {
-	ok := append(s.unnarrowed(), s.firsts()+".2")
+	ok := append(s.unnarrowed(), s.firsts(accountsSince)+".2")
 	if src == "lead_calls" {
-		ok = append(ok, s.with.name("strangers", "(SELECT count() FROM accounts_first WHERE what = 'stranger' AND day >= "+s.firstWholeDay()+" AND day < "+dayOf(s.to, s.zone)+")")+" = 0")
+		ok = append(ok, s.with.name("strangers", "(SELECT count() FROM accounts_since WHERE what = 'stranger' AND day >= "+s.firstWholeDay()+" AND day < "+dayOf(s.to, s.zone)+")")+" = 0")
 	}
 	return "(" + and(ok...) + ")"
 }
 
 // accounts reads a source of accounts from where it is answered exactly and fastest.
 func (p *plan) accounts(i int, src string, s scope) []string {
+	_, fits := s.sinceCut()
 	switch {
-	case !s.firstFits() || slices.ContainsFunc(p.cells, func(c Measure) bool { return c.Source == src && firstOf[c.SQL] == "" }):
+	case !fits || slices.ContainsFunc(p.cells, func(c Measure) bool { return c.Source == src && firstOf[c.SQL] == "" }):
 		return p.oneByOne(i, src, s, "")
 	case s.tiers == nil:
 		ok := s.serves(src)
-		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN "+s.firsts()+".1", s.firstWholeDay(), ok))
+		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN "+s.firsts(accountsSince)+".1", s.firstWholeDay(), ok))
 	case s.tiers.first == nil || src == "lead_calls" && s.tiers.first.strangers:
 		return p.oneByOne(i, src, s, "")
 	}

@@ -13,26 +13,29 @@ type daily struct {
 	back         int
 	hours        bool // it says when in the day, to the hour at least
 	// fill is the statement that makes a day under a version, together one that makes several, for facts that stand on one day
-	// each. Those that have neither are made in a way of their own.
+	// each, fills those that make days in a row from named days of its source.
 	fill     func(day int64, zone string, version uint64) string
 	together func(days []int64, zone string, version uint64) string
+	fills    func(first, last int64, zone string, source []string, version uint64) []string
+	source   *daily
 	// fit tells of a day whether it can be rolled up yet, as a condition on SQL; empty = always.
 	fit func(day int64, zone string) string
 }
 
-// lookBack is how many days before its own a day of accounts_first looks at, and so the longest range it can answer, less
-// one day.
+// lookBack is how many days before its own a day of accounts_since and denied_since looks at, and so the longest range they can
+// answer, less one day.
 const lookBack = 31
 
 var (
 	accountsByDay = daily{table: "accounts_1d", facts: "calls", together: fillAccounts}
 	uselessByDay  = daily{table: "useless_1d", facts: "calls", together: fillUseless}
-	accountsFirst = daily{table: "accounts_first", facts: "calls", back: lookBack}
+	accountsSince = daily{table: "accounts_since", facts: "calls", back: lookBack, fills: fillAccountsSince, source: &accountsByDay}
 	// An interval is cut at midnight of the zone it was made for, so it is never longer than 25 hours.
 	statesByDay   = daily{table: "states_1d", facts: "states", back: 2, fill: fillStates, fit: noOpenStates}
 	presenceByDay = daily{table: "presence_1d", facts: "states", back: 2, hours: true, fill: fillPresence, fit: noOpenStates}
 	permitsByDay  = daily{table: "permits_1d", facts: "permits", together: fillPermits}
 	denialsByDay  = daily{table: "denials_1d", facts: "permits", together: fillDenials}
+	deniedSince   = daily{table: "denied_since", facts: "permits", back: lookBack, fills: fillDeniedSince, source: &denialsByDay}
 	fatesByDay    = daily{table: "fates_1d", facts: "permits", together: fillFates}
 	// The same by the hour of the zone.
 	statesByHour  = daily{table: "states_1h", facts: "states", back: 2, hours: true, fill: fillStatesByHour, fit: noOpenStates}

@@ -35,14 +35,24 @@ func Results(from, to, zone, condition string) string {
 		" SETTINGS do_not_merge_across_partitions_select_final = 1)")
 }
 
-// Denials are requests that a rule denied: rule, customer (128 bits of his id's hash), n requests, and the moment of the last.
-// Conditions can be on campaign_id, partner_id and products.
-func Denials(from, to, zone, condition string) string {
+// Denials are requests that a rule denied: a row for each rule with requests, distinct customers, and the moment of the last.
+// Conditions can be on campaign_id, partner_id and products; all is one that is true while they narrow nothing. Customers are counted
+// one by one then only where denied_since does not answer the range.
+func Denials(from, to, zone, condition, all string) string {
 	s := scope{from: from, to: to, zone: zone}.choosing()
+	since := s.firsts(deniedSince)
+	ok, denials := and(all, since+".2"), s.denials(and("NOT ("+and(all, since+".2")+")", condition))
+	return s.with.around("(SELECT rule, sum(x.1) AS requests, sum(x.2) AS customers, max(x.3) AS last FROM (" +
+		"SELECT rule, (sum(n), uniqExact(customer), max(last)) AS x FROM " + denials + " GROUP BY rule\nUNION ALL\n" +
+		"SELECT rule, (sum(n), sumIf(customers, since < " + s.firstWholeDay() + "), max(last)) AS x FROM " + deniedSince.table + " WHERE " + and("(day, version) IN "+since+".1", ok) + " GROUP BY rule) GROUP BY rule)")
+}
+
+// denials are rows of requests that a rule denied: rule, customer (128 bits of his id's hash), n requests, and the moment of the last.
+func (s scope) denials(condition string) string {
 	days, slots := denialsByDay.of(s)
-	return s.with.around("(SELECT rule, customer, n, last FROM " + denialsByDay.table + " WHERE " + and(days, condition) +
+	return "(SELECT rule, customer, n, last FROM " + denialsByDay.table + " WHERE " + and(days, condition) +
 		"\nUNION ALL\nSELECT rule, " + customerOf + " AS customer, toUInt64(1) AS n, at AS last FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE " + and(slots, s.slots(), within("at", s), "decision = 'deny'", condition) +
-		" SETTINGS do_not_merge_across_partitions_select_final = 1)")
+		" SETTINGS do_not_merge_across_partitions_select_final = 1)"
 }
 
 // States are agents' time: state and ms in it, cut at the borders of the range; a state that is open counts up to now.

@@ -203,8 +203,8 @@ func (r *Roller) make(ctx context.Context, of rollup, zone, condition string, bu
 
 // Sweep removes rows of versions that are no longer named and that no question can be reading any more.
 func (r *Roller) Sweep(ctx context.Context, before time.Time) error {
-	tables := []struct{ table, bucket string }{{byDay.table, "toInt64(day)"}, {byHour.table, "toInt64(day)"}, {byResult.table, "toInt64(day)"}, {byMinute.table, "toInt64(slot)"}, {accountsFirst.table, "toInt64(day)"}, {"leads_stock", "toInt64(day)"}}
-	for _, d := range dailies() {
+	tables := []struct{ table, bucket string }{{byDay.table, "toInt64(day)"}, {byHour.table, "toInt64(day)"}, {byResult.table, "toInt64(day)"}, {byMinute.table, "toInt64(slot)"}, {"leads_stock", "toInt64(day)"}}
+	for _, d := range slices.Concat(dailies(), sinces()) {
 		tables = append(tables, struct{ table, bucket string }{d.table, "toInt64(day)"})
 	}
 	for _, t := range tables {

@@ -149,10 +149,10 @@ func (d daily) serve(st *standing, from, to time.Time) dailyTier {
 	return t
 }
 
-// firsts tells whether accounts_first answers [from, to): every day on which there were calls lies in it whole and is
+// firsts tells whether accounts_since answers [from, to): every day on which there were calls lies in it whole and is
 // current, and none looks back less far than the range.
 func (st *standing) firsts(from, to time.Time) *firstTier {
-	t := accountsFirst.serve(st, from, to)
+	t := accountsSince.serve(st, from, to)
 	first := dateNumber(from.Add(-time.Millisecond), st.zone) + 1
 	if len(t.bare) > 0 || len(t.days) == 0 || dateNumber(to.Add(-time.Millisecond), st.zone)-first > lookBack {
 		return nil
@@ -244,7 +244,7 @@ func tiersOf(ctx context.Context, conn driver.Conn, sources []string, from, to t
 	}
 	if t.first = st.firsts(from, to); t.first != nil && slices.Contains(sources, "lead_calls") {
 		var n uint64
-		if err := conn.QueryRow(ctx, "SELECT count() FROM accounts_first WHERE what = 'stranger' AND (day, version) IN ("+strings.Join(t.first.days, ", ")+")").Scan(&n); err != nil {
+		if err := conn.QueryRow(ctx, "SELECT count() FROM accounts_since WHERE what = 'stranger' AND (day, version) IN ("+strings.Join(t.first.days, ", ")+")").Scan(&n); err != nil {
 			return nil, fmt.Errorf("ask for accounts of leads that came late: %w", err)
 		}
 		t.first.strangers = n > 0

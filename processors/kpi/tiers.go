@@ -48,7 +48,7 @@ type stockTier struct {
 	later bool   // leads or calls came between it and the range's end
 }
 
-// firstTier is a range that accounts_first answers.
+// firstTier is a range that accounts_since answers.
 type firstTier struct {
 	days      []string
 	from      int64 // its first day

@@ -117,10 +117,9 @@ func (s scope) timeOf(d daily) string {
 		s.touchesOf(d.table, d.facts, d.back)+" GROUP BY bucket))")
 }
 
-// firsts is the name of a tuple: the days of accounts_first that are current, and whether they answer the range: every day on which
-// there were calls lies in it whole and is current, and none looks back less far than the range.
-func (s scope) firsts() string {
-	d := accountsFirst
+// firsts is the name of a tuple: the days of a roll-up that tells by when the same was last so before, those that are current, and
+// whether they answer the range: every day with facts lies in it whole and is current, and none looks back less far than the range.
+func (s scope) firsts(d daily) string {
 	return s.with.name(d.table+"_days", fmt.Sprintf("(SELECT (groupArrayIf((toDate(bucket), last.2), ok), countIf(there AND NOT ok) = 0 AND countIf(there) > 0 AND maxIf(bucket, there) <= toInt64(%s) + %d) FROM (SELECT bucket, %s, sum(during) > 0 AS there FROM %s GROUP BY bucket))",
 		s.firstWholeDay(), lookBack, held, s.touchesOf(d.table, d.facts, d.back)))
 }

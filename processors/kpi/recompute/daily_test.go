@@ -208,14 +208,14 @@ func TestDailyRollupsEqualFacts(t *testing.T) {
 	few := *dailyRounds < 3
 	ask := func(what string, panel bool) {
 		t.Helper()
-		cuts := []string{"", "campaign", "day", "hour", "agent", "week", "period", "list", "product"}
+		cuts := []string{"", "campaign", "team", "day", "hour", "agent", "week", "period", "list", "product"}
 		if few {
-			cuts = append(cuts[:5], cuts[5+r.IntN(4)])
+			cuts = append(cuts[:6], cuts[6+r.IntN(4)])
 		}
 		for by, metrics := range byCut(cuts...) {
 			ranges := [][2]time.Time{{begin, begin.AddDate(0, 0, 4)}, {begin.AddDate(0, 0, 1), begin.AddDate(0, 0, 3)}, {begin.Add(7*time.Hour + 123*time.Millisecond), begin.Add(80 * time.Hour)}}
 			x := ranges[r.IntN(3)]
-			if by == "" || by == "campaign" || by == "day" {
+			if by == "" || by == "campaign" || by == "team" || by == "day" {
 				x = ranges[r.IntN(2)]
 			}
 			q := kpi.Query{Metrics: metrics, From: x[0], To: x[1], Zone: zone, Now: begin.Add(95 * time.Hour)}
@@ -226,20 +226,22 @@ func TestDailyRollupsEqualFacts(t *testing.T) {
 			// Those that count accounts of one kind alone, which are read without the others.
 			flagged := q
 			flagged.Metrics = slices.DeleteFunc([]string{"reachable_accounts", "completed_accounts", "success_rate", "completed_per_hour"}, func(name string) bool { return !slices.Contains(metrics, name) })
-			if by == "agent" || by == "product" || by == "hour" {
+			if by == "agent" || by == "team" || by == "product" || by == "hour" {
 				sameAsFacts(t, conn, what, flagged, panel)
 			}
 			if by == "day" {
-				q.Where = []kpi.Filter{{Dim: "campaign", Values: []string{pick("c1", "")}}}
-				q.Metrics = slices.DeleteFunc(slices.Clone(metrics), func(name string) bool {
-					m, _ := kpi.Find(name)
-					return !slices.Contains(m.Dimensions(), "campaign")
-				})
-				if !few {
+				for dim, value := range map[string]string{"campaign": pick("c1", ""), "team": pick("t1", "")} {
+					q.Where, q.By = []kpi.Filter{{Dim: dim, Values: []string{value}}}, []string{"day"}
+					q.Metrics = slices.DeleteFunc(slices.Clone(metrics), func(name string) bool {
+						m, _ := kpi.Find(name)
+						return !slices.Contains(m.Dimensions(), dim)
+					})
+					if !few {
+						sameAsFacts(t, conn, what, q, false)
+					}
+					q.By = []string{dim, "day"}
 					sameAsFacts(t, conn, what, q, false)
 				}
-				q.By = []string{"campaign", "day"}
-				sameAsFacts(t, conn, what, q, false)
 			}
 		}
 	}
@@ -303,10 +305,13 @@ func TestDailyRollupsEqualFacts(t *testing.T) {
 		hours                          int // after the first moment of the range
 		want                           bool
 	}{
-		{"accounts_first", "cut, what, n", "'all', 'called', 5", "accounts_called", nil, 0, true},
-		{"accounts_first", "cut, what, n", "'all', 'called', 5", "accounts_called", []string{"agent"}, 0, false},
-		{"accounts_first", "cut, what, n", "'all', 'called', 5", "accounts_called", nil, 5, false},
-		{"accounts_first", "cut, what, n, campaign_id", "'campaign', 'reached', 5, 'c1'", "reachable_accounts", []string{"campaign"}, 0, true},
+		{"accounts_since", "cut, what, n", "'all', 'called', 5", "accounts_called", nil, 0, true},
+		{"accounts_since", "cut, what, n", "'all', 'called', 5", "accounts_called", []string{"agent"}, 0, false},
+		{"accounts_since", "cut, what, n", "'all', 'called', 5", "accounts_called", nil, 5, false},
+		{"accounts_since", "cut, what, n, campaign_id", "'campaign', 'reached', 5, 'c1'", "reachable_accounts", []string{"campaign"}, 0, true},
+		{"accounts_since", "cut, what, n, team_id", "'team', 'reached', 5, 't1'", "reachable_accounts", []string{"team"}, 0, true},
+		{"accounts_since", "cut, what, n, team_id", "'team', 'reached', 5, 't1'", "reachable_accounts", []string{"team", "day"}, 0, true},
+		{"accounts_since", "cut, what, n, team_id", "'team', 'reached', 5, 't1'", "reachable_accounts", []string{"team", "campaign"}, 0, false},
 		{"accounts_1d", "account, agent_id, n", "77, 'a1', 1", "accounts_called", []string{"agent"}, 0, true},
 		{"states_1d", "agent_id, state, ms", "'a1', 'talking', 3600000", "productivity_hours", nil, 5, true},
 		{"states_1d", "agent_id, state, ms", "'a1', 'talking', 3600000", "productivity_hours", []string{"hour"}, 0, false},

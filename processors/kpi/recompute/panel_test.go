@@ -9,7 +9,7 @@ import (
 )
 
 // A panel's statement chooses for itself: what begins within a slot, within a day, rests on a stale day, or looks back further than
-// accounts_first does.
+// accounts_since does.
 func TestPanelsChooseExactly(t *testing.T) {
 	conn := database(t)
 	zone, err := time.LoadLocation("America/New_York")
@@ -19,7 +19,7 @@ func TestPanelsChooseExactly(t *testing.T) {
 	begin := time.Date(2026, 10, 1, 0, 0, 0, 0, zone)
 	r := rand.New(rand.NewPCG(7, 11))
 	f := size{900, 60, 40, 3, 4}.random(r, begin)
-	for i := range f.calls { // over 40 days, so that accounts come again after more than accounts_first looks back
+	for i := range f.calls { // over 40 days, so that accounts come again after more than accounts_since looks back
 		d := time.Duration(r.IntN(40)) * 24 * time.Hour
 		f.calls[i].started, f.calls[i].ended = f.calls[i].started.Add(d), f.calls[i].ended.Add(d)
 	}
