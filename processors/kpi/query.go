@@ -116,7 +116,7 @@ func Ask(ctx context.Context, conn driver.Conn, q Query) ([]Result, error) {
 		}
 	}
 	p := compile(ms, scope{tiers: found, from: instant(q.From), to: instant(q.To), now: instant(now), zone: q.Zone.String(), by: q.By, where: q.Where, factsOnly: q.Facts})
-	rows, err := conn.Query(ctx, p.sql)
+	rows, err := conn.Query(ctx, p.sql+AsItIs)
 	if err != nil {
 		return nil, fmt.Errorf("ask ClickHouse for %v: %w", q.Metrics, err)
 	}
