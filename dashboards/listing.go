@@ -166,23 +166,26 @@ func workListings() []rows {
 			sql: "SELECT time, sum(free) AS free, sum(busy) AS busy FROM (SELECT toStartOfInterval(at, INTERVAL 10 MINUTE) AS time, campaign_id, avg(agents_available) AS free, avg(agents_busy) AS busy FROM campaign_signals WHERE verdict = '' AND " +
 				during("at") + " AND " + only("campaign") + " GROUP BY time, campaign_id) GROUP BY time ORDER BY time"},
 		{name: "qa_queue", vars: of, note: "Recordings drawn, by the draw they came from, and how many have a published review.", columns: []Column{word("draw", "Draw", "抽样"), bar("drawn", "Drawn", "抽取", kpi.Calls), amount("reviewed", "Reviewed", "已质检", kpi.Calls), amount("share", "Done", "完成率", kpi.Ratio), when("oldest", "Oldest open", "最早未检")},
-			sql: "SELECT draw, count() AS drawn, countIf(task_id IN (SELECT task_id FROM qa_reviews WHERE isNotNull(published_at))) AS reviewed, reviewed / drawn AS share, minIf(call_started_at, task_id NOT IN (SELECT task_id FROM qa_reviews WHERE isNotNull(published_at))) AS oldest FROM qa_tasks FINAL WHERE " +
-				during("call_started_at") + " AND " + only(of...) + " GROUP BY draw ORDER BY drawn DESC, draw"},
+			// A review bears the moment of its task's call.
+			sql: "SELECT draw, count() AS drawn, countIf(done) AS reviewed, reviewed / drawn AS share, minOrNullIf(call_started_at, NOT done) AS oldest FROM (SELECT draw, call_started_at, task_id IN (SELECT task_id FROM qa_reviews WHERE isNotNull(published_at) AND " +
+				during("call_started_at") + ") AS done FROM qa_tasks FINAL WHERE " + during("call_started_at") + " AND " + only(of...) + ") GROUP BY draw ORDER BY drawn DESC, draw"},
 		{name: "reviews", vars: of, note: "The newest 100 published reviews.", empty: "nobody has published a review", columns: []Column{when("at", "Call", "通话时间").as("call_started_at"), {Name: "agent_id", Title: varAgent.Title, Drill: "agent"}, {Name: "campaign_id", Title: varCampaign.Title, Drill: "campaign"}, amount("score", "Score", "得分", kpi.Points), word("fatal", "Fatal", "致命错误").as("fatal_"), text("rater", "Reviewer", "质检员"), text("call_id", "Call", "通话编号")},
 			sql: "SELECT call_started_at, agent_id, campaign_id, score, if(fatal, 'fatal', '') AS fatal_, rater, call_id FROM qa_reviews FINAL WHERE isNotNull(published_at) AND " + during("call_started_at") + " AND " + only(of...) + " ORDER BY call_started_at DESC, call_id LIMIT 100"},
 	}
 }
 
 func dataListings() []rows {
-	fresh := func(table, column string) string {
-		return fmt.Sprintf("SELECT '%[1]s' AS fact, count() AS n, maxOrNull(%[2]s) AS newest FROM %[1]s WHERE %[3]s", table, column, during(column))
+	fresh := func(table, column string, also ...string) string {
+		return fmt.Sprintf("SELECT '%[1]s' AS fact, count() AS n, maxOrNull(%[2]s) AS newest FROM %[1]s WHERE %[3]s", table, column, strings.Join(append(also, during(column)), " AND "))
 	}
+	// A recording is drawn from on the day of its call or later, in whatever zone.
+	const drawn = "day >= toDate($__fromTime_ms) - 2"
 	slotted := func(fact, table, column string) string {
 		return kpi.RowsOf(fact, table, column, "$__fromTime_ms", "$__toTime_ms")
 	}
 	return []rows{
 		{name: "freshness", note: "Rows of each table that stand in the range, and the newest of them. A table that lags behind the others has a source that fell silent.", columns: []Column{word("fact", "Fact", "数据"), bar("n", "Rows", "行数", kpi.Calls), when("newest", "Newest", "最新")},
-			sql: "SELECT fact, n, newest FROM (" + strings.Join([]string{slotted("calls", "calls", "started_at"), slotted("permits", "permits", "at"), slotted("agent_intervals", "agent_intervals", "start_at"), slotted("leads", "leads_by_time", "at"), fresh("complaints", "at"), fresh("campaign_signals", "at"), fresh("sampling_population", "call_started_at"), fresh("surveys", "at")}, " UNION ALL ") + ") ORDER BY n DESC, fact"},
+			sql: "SELECT fact, n, newest FROM (" + strings.Join([]string{slotted("calls", "calls", "started_at"), slotted("permits", "permits", "at"), slotted("agent_intervals", "agent_intervals", "start_at"), slotted("leads", "leads_by_time", "at"), fresh("complaints", "at"), fresh("campaign_signals", "at"), fresh("sampling_population", "call_started_at", drawn), fresh("surveys", "at")}, " UNION ALL ") + ") ORDER BY n DESC, fact"},
 		{name: "dead_letters", note: "What was refused, by source and reason; `ringfence deadletter` shows and sends again.", empty: "nothing was refused", columns: []Column{text("source", "Source", "来源"), long("reason", "Reason", "原因").as("why"), bar("n", "Records", "条数", kpi.Calls), when("last", "Last", "最近")},
 			sql: "SELECT source, substring(reason, 1, 160) AS why, count() AS n, max(at) AS last FROM dead_letter FINAL WHERE " + during("at") + " GROUP BY source, why ORDER BY n DESC, source, why LIMIT 100"},
 		{name: "gaps", vars: []string{"campaign", "team", "agent", "partner", "product"}, note: "Outbound calls that lack what others are counted by.", columns: []Column{word("what", "What is missing", "缺失项"), bar("n", "Calls", "通话", kpi.Calls), amount("share", "Share", "占比", kpi.Ratio)},
