@@ -1,8 +1,10 @@
 package kpi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -115,26 +117,60 @@ func (r *Roller) makeDays(ctx context.Context, st *standing, d daily, stale []in
 	return done, nil
 }
 
-// makeStock counts the lists as of the first moment of today, or of the day after the last facts.
-func (r *Roller) makeStock(ctx context.Context, st *standing, today int64, now time.Time) (int, error) {
-	newest := int64(-1)
-	for _, facts := range []string{"calls", "leads"} {
-		for day := range st.touchedDays(facts) {
-			newest = max(newest, day)
+// stockDays are the days as of whose first moment the lists are counted: up to newest, the last five weeks' each, before that
+// Mondays. A question up to any moment has a stock that is not long before it.
+func stockDays(oldest, newest int64) (out []int64) {
+	for day := oldest + 1; day <= newest; day++ {
+		if monday := (day+3)%7 == 0; monday || day > newest-35 {
+			out = append(out, day)
 		}
 	}
-	day := min(today, newest+1)
-	at, m := st.stockAt(day), st.rolled["leads_stock"][day]
-	if newest < 0 || at == 0 || m.version > 0 && m.at == at || !r.rested(m, now) {
+	return out
+}
+
+// stocksFor is how long a pass goes on making stocks: other roll-ups wait meanwhile.
+const stocksFor = 30 * time.Second
+
+// makeStock counts the lists as of the first moment of today, or of the day after the last facts; where there are many leads as of
+// days gone by, too. Each is made from the one before and what changed since: looking at every lead takes minutes where there are
+// millions.
+func (r *Roller) makeStock(ctx context.Context, st *standing, today int64, now time.Time) (int, error) {
+	oldest, newest := int64(math.MaxInt64), int64(-1)
+	for _, facts := range []string{"calls", "leads"} {
+		for day := range st.touchedDays(facts) {
+			oldest, newest = min(oldest, day), max(newest, day)
+		}
+	}
+	if newest < 0 {
 		return 0, nil
 	}
-	zone := r.Zone.String()
-	midnight := firstMoment(day, r.Zone)
-	// From the stock of a day before, if one holds, and what changed since: looking at every lead takes minutes where there are millions.
-	s := scope{from: instant(time.Unix(0, 0)), to: instant(midnight), zone: zone, tiers: &tiers{stock: st.stockFor(midnight), daily: map[string]dailyTier{uselessByDay.table: uselessByDay.serve(st, time.Unix(0, 0), midnight)}}}
-	version := newVersion()
-	if err := r.Conn.Exec(ctx, fmt.Sprintf("INSERT INTO leads_stock (day, version, campaign_id, list_id, accounts, useless) SELECT %s, %d, campaign_id, list_id, sum(accounts) AS all_accounts, sum(useless) FROM %s GROUP BY campaign_id, list_id HAVING all_accounts != 0", dateOf(day), version, s.leads())); err != nil {
-		return 0, fmt.Errorf("fill leads_stock: %w", err)
+	var leads uint64
+	if err := r.Conn.QueryRow(ctx, "SELECT count() FROM leads").Scan(&leads); err != nil {
+		return 0, fmt.Errorf("count the leads: %w", err)
 	}
-	return 1, r.named(ctx, st, "leads_stock", version, bucket{day, at})
+	days := []int64{min(today, newest+1)}
+	if from := cmp.Or(r.StocksFrom, 1_000_000); leads >= from {
+		days = stockDays(oldest, days[0])
+	}
+	done, began := 0, time.Now()
+	for _, day := range days {
+		if time.Since(began) > stocksFor {
+			break
+		}
+		at, m := st.stockAt(day), st.rolled["leads_stock"][day]
+		if at == 0 || m.version > 0 && m.at == at || !r.rested(m, now) {
+			continue
+		}
+		midnight := firstMoment(day, r.Zone)
+		s := scope{from: instant(time.Unix(0, 0)), to: instant(midnight), zone: r.Zone.String(), tiers: &tiers{stock: st.stockFor(midnight), daily: map[string]dailyTier{uselessByDay.table: uselessByDay.serve(st, time.Unix(0, 0), midnight)}}}
+		version := newVersion()
+		if err := r.Conn.Exec(ctx, fmt.Sprintf("INSERT INTO leads_stock (day, version, campaign_id, list_id, accounts, useless) SELECT %s, %d, campaign_id, list_id, sum(accounts) AS all_accounts, sum(useless) FROM %s GROUP BY campaign_id, list_id HAVING all_accounts != 0", dateOf(day), version, s.leads())); err != nil {
+			return done, fmt.Errorf("fill leads_stock: %w", err)
+		}
+		if err := r.named(ctx, st, "leads_stock", version, bucket{day, at}); err != nil {
+			return done, err
+		}
+		done++
+	}
+	return done, nil
 }

@@ -20,8 +20,11 @@ type Roller struct {
 	Logger *slog.Logger
 	// Rest is the least time between two makings of one bucket, so that a trickle of late calls costs little; days rest
 	// fifteen times as long.
-	Rest    time.Duration
-	Metrics *RollerMetrics
+	Rest time.Duration
+	// StocksFrom is how many leads there are at least where the lists are counted as of days gone by, too; 0 = a million. Fewer are
+	// counted one by one in no time.
+	StocksFrom uint64
+	Metrics    *RollerMetrics
 }
 
 // slotsAtOnce bounds what one statement of a roll-up by minute reads.

@@ -3,6 +3,7 @@ package kpi
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ type standing struct {
 	zone   *time.Location
 	slots  map[string]map[int64]uint64 // facts -> slot -> count
 	rolled map[string]map[int64]made   // table -> bucket
+	// The slots of calls and leads in order, and how much was touched in those before each; worked out when stockAt first asks.
+	inOrder []int64
+	upTo    []uint64
 }
 
 // factsOf are the kinds of facts whose roll-ups can serve a source.
@@ -161,16 +165,22 @@ func (st *standing) firsts(from, to time.Time) *firstTier {
 }
 
 // stockAt is the count that leads_stock as of a day's first moment rests on: all that was touched before.
-func (st *standing) stockAt(day int64) (n uint64) {
-	before := firstMoment(day, st.zone).UnixMilli() / slotMS
-	for _, facts := range []string{"calls", "leads"} {
-		for slot, k := range st.slots[facts] {
-			if slot < before {
-				n += k
+func (st *standing) stockAt(day int64) uint64 {
+	if st.upTo == nil {
+		sums := map[int64]uint64{}
+		for _, facts := range []string{"calls", "leads"} {
+			for slot, n := range st.slots[facts] {
+				sums[slot] += n
 			}
 		}
+		st.inOrder = slices.Sorted(maps.Keys(sums))
+		st.upTo = make([]uint64, len(st.inOrder)+1)
+		for i, slot := range st.inOrder {
+			st.upTo[i+1] = st.upTo[i] + sums[slot]
+		}
 	}
-	return n
+	i, _ := slices.BinarySearch(st.inOrder, firstMoment(day, st.zone).UnixMilli()/slotMS)
+	return st.upTo[i]
 }
 
 // stockFor is the newest stock that holds and is not later than `to`.
