@@ -155,9 +155,14 @@ func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) stri
 func (s scope) serves(src string) string {
 	ok := append(s.unnarrowed(), s.firsts(accountsSince)+".2")
 	if src == "lead_calls" {
-		ok = append(ok, s.with.name("strangers", "(SELECT count() FROM accounts_since WHERE what = 'stranger' AND day >= "+s.firstWholeDay()+" AND day < "+dayOf(s.to, s.zone)+")")+" = 0")
+		ok = append(ok, s.noStrangers())
 	}
 	return "(" + and(ok...) + ")"
+}
+
+// noStrangers tells in SQL that no account was called on a whole day of the range whose lead came after that day or never.
+func (s scope) noStrangers() string {
+	return s.with.name("strangers", "(SELECT count() FROM accounts_since WHERE what = 'stranger' AND day >= "+s.firstWholeDay()+" AND day < "+dayOf(s.to, s.zone)+")") + " = 0"
 }
 
 // accounts reads a source of accounts from where it is answered exactly and fastest.
@@ -169,7 +174,7 @@ func (p *plan) accounts(i int, src string, s scope) []string {
 	case s.tiers == nil:
 		ok := s.serves(src)
 		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN "+s.firsts(accountsSince)+".1", s.firstWholeDay(), ok))
-	case s.tiers.first == nil || src == "lead_calls" && s.tiers.first.strangers:
+	case s.tiers.first == nil || src == "lead_calls" && !s.tiers.settled:
 		return p.oneByOne(i, src, s, "")
 	}
 	f := s.tiers.first
@@ -206,6 +211,27 @@ func (p *plan) distinct() map[string]string {
 	return words
 }
 
+// registered are conditions that keep the accounts that were leads before the end of the range: one on accounts_1d and one on calls. Of
+// days without strangers that is every account with a lead. For the others the leads that were called are looked up, not all there are.
+func (s scope) registered(ok string) (days, calls string) {
+	const hash = "reinterpretAsUInt128(sipHash128(concat('l', lead_id)))"
+	rolled, slots := accountsByDay.of(s)
+	called := "SELECT lead_id FROM calls WHERE " + and("direction = 'outbound'", "lead_id != ''", slots, s.slots(), within("started_at", s))
+	calls = and("lead_id != ''", ok, "lead_id IN (SELECT lead_id FROM leads PREWHERE lead_id IN ("+called+") WHERE at < "+s.to+")")
+	unsettled := ""
+	switch {
+	case s.tiers != nil && s.tiers.settled:
+		return and("has_lead", ok), calls
+	case s.tiers == nil:
+		unsettled = "NOT (" + and(s.noStrangers(), s.firsts(accountsSince)+".3") + ")"
+	}
+	looked := "account IN (SELECT " + hash + " FROM leads WHERE " + and("at < "+s.to, unsettled, hash+" IN (SELECT account FROM accounts_1d WHERE "+and("has_lead", rolled, unsettled)+")") + ")"
+	if unsettled != "" {
+		looked = "(NOT " + unsettled + " OR " + looked + ")"
+	}
+	return and("has_lead", ok, looked), calls
+}
+
 // oneByOne reads a source of accounts row by row. Where accounts count for what was said of them alone, days without that are
 // left out, and the calls tell which rows there are: those read for measures of calls, else their own.
 func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
@@ -214,10 +240,8 @@ func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 		if s.factsOnly {
 			return []string{p.grouped(i, src, s.calls("direction = 'outbound'", "lead_id != ''", "lead_id IN "+leads), "started_at", s)}
 		}
-		const hash = "reinterpretAsUInt128(sipHash128(concat('l', lead_id)))"
-		registered := "account IN (SELECT " + hash + " FROM leads WHERE " + and("at < "+s.to, ok) + ")"
-		rows := s.accountRows(and("has_lead", ok), and("lead_id != ''", ok))
-		return []string{p.grouped(i, src, "(SELECT *, account AS lead_id FROM "+rows+" WHERE "+registered+")", "moment", s)}
+		rows := s.accountRows(s.registered(ok))
+		return []string{p.grouped(i, src, "(SELECT *, account AS lead_id FROM "+rows+")", "moment", s)}
 	}
 	only, onlyCalls := ok, ok
 	var out []string

@@ -287,7 +287,8 @@ func (s scope) changed(midnight string, ok ...string) string {
 }
 
 // leadsSince is what follows the stock as of the moment midnight, up to the end of the interval: the leads that changed, once as they
-// were then and are to be taken out, once as they are. there tells whether there are such.
+// were then and are to be taken out, once as they are. there tells whether there are such. They are found by PREWHERE: beside another
+// condition ClickHouse works on the set of their ids for longer (0.6 s for 300,000 of 26 million) than reading takes.
 func (s scope) leadsSince(midnight, changed, there string) string {
 	last := func(when string) string {
 		word := func(c string) string {
@@ -299,7 +300,7 @@ func (s scope) leadsSince(midnight, changed, there string) string {
 		return "(" + word("leads.campaign_id") + ", " + word("leads.list_id") + ", " + word("leads.useless") + " != '')"
 	}
 	was := "leads.at < " + midnight
-	leads := "SELECT lead_id, countIf(" + was + ") > 0 AS existed, " + last(was) + " AS was, " + last("") + " AS now FROM leads FINAL WHERE " + and(changed, there, "at < "+s.to) + " GROUP BY lead_id"
+	leads := "SELECT lead_id, countIf(" + was + ") > 0 AS existed, " + last(was) + " AS was, " + last("") + " AS now FROM leads FINAL PREWHERE " + changed + " WHERE " + and(there, "at < "+s.to) + " GROUP BY lead_id"
 	spoilt := "SELECT lead_id, min(first) AS first FROM (" + s.spoilt(changed, there) + ") GROUP BY lead_id"
 	return "\nUNION ALL\nSELECT x.2 AS campaign_id, x.3 AS list_id, x.1 AS accounts, toInt64(x.4 OR s.lead_id != '' AND (x.1 > 0 OR s.first < " + midnight + ")) * x.1 AS useless FROM (" + leads + ") AS l LEFT JOIN (" + spoilt + ") AS s ON l.lead_id = s.lead_id " +
 		"ARRAY JOIN if(existed, [(toInt64(-1), was.1, was.2, was.3), (toInt64(1), now.1, now.2, now.3)], [(toInt64(1), now.1, now.2, now.3)]) AS x WHERE " + and(s.conditions("")...)

@@ -252,12 +252,13 @@ func tiersOf(ctx context.Context, conn driver.Conn, sources []string, from, to t
 		t.daily[uselessByDay.table] = uselessByDay.serve(st, time.Unix(0, 0), to)
 		t.stock = st.stockFor(to)
 	}
-	if t.first = st.firsts(from, to); t.first != nil && slices.Contains(sources, "lead_calls") {
-		var n uint64
-		if err := conn.QueryRow(ctx, "SELECT count() FROM accounts_since WHERE what = 'stranger' AND (day, version) IN ("+strings.Join(t.first.days, ", ")+")").Scan(&n); err != nil {
-			return nil, fmt.Errorf("ask for accounts of leads that came late: %w", err)
+	t.first = st.firsts(from, to)
+	if since := accountsSince.serve(st, from, to).days; slices.Contains(sources, "lead_calls") && len(since) == len(t.daily[accountsByDay.table].days) {
+		if t.settled = len(since) == 0; !t.settled {
+			if err := conn.QueryRow(ctx, "SELECT toBool(count() = 0) FROM accounts_since WHERE what = 'stranger' AND (day, version) IN ("+strings.Join(since, ", ")+")").Scan(&t.settled); err != nil {
+				return nil, fmt.Errorf("ask for accounts of leads that came late: %w", err)
+			}
 		}
-		t.first.strangers = n > 0
 	}
 	return t, nil
 }

@@ -24,6 +24,8 @@ type tiers struct {
 	daily map[string]dailyTier // by table
 	first *firstTier           // nil where it does not answer
 	stock stockTier
+	// settled tells that no account of the days from accounts_1d has a lead that came after the day of a call, or never.
+	settled bool
 }
 
 // callTier is which moments of a range are read from a roll-up of calls by whole days, and from where the others.
@@ -50,9 +52,8 @@ type stockTier struct {
 
 // firstTier is a range that accounts_since answers.
 type firstTier struct {
-	days      []string
-	from      int64 // its first day
-	strangers bool  // there are accounts of leads that came after their calls
+	days []string
+	from int64 // its first day
 }
 
 // span of slots, both ends in it.

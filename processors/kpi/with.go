@@ -122,8 +122,9 @@ func (s scope) timeOf(d daily) string {
 }
 
 // firsts is the name of a tuple: the days of a roll-up that tells by when the same was last so before, those that are current, and
-// whether they answer the range: every day with facts lies in it whole and is current, and none looks back less far than the range.
+// whether they answer the range: every day with facts lies in it whole and is current, and none looks back less far than the range;
+// and whether every day with facts that lies in it whole is current.
 func (s scope) firsts(d daily) string {
-	return s.with.name(d.table+"_days", fmt.Sprintf("(SELECT (groupArrayIf((toDate(bucket), last.2), ok), countIf(there AND NOT ok) = 0 AND countIf(there) > 0 AND maxIf(bucket, there) <= toInt64(%s) + %d) FROM (SELECT bucket, %s, sum(during) > 0 AS there FROM %s GROUP BY bucket))",
-		s.firstWholeDay(), lookBack, held, s.touchesOf(d.table, d.facts, d.back)))
+	return s.with.name(d.table+"_days", fmt.Sprintf("(SELECT (groupArrayIf((toDate(bucket), last.2), ok), countIf(there AND NOT ok) = 0 AND countIf(there) > 0 AND maxIf(bucket, there) <= toInt64(%[1]s) + %[2]d, countIf(there AND NOT ok AND bucket >= toInt64(%[1]s) AND bucket < toInt64(%[3]s)) = 0) FROM (SELECT bucket, %[4]s, sum(during) > 0 AS there FROM %[5]s GROUP BY bucket))",
+		s.firstWholeDay(), lookBack, dayOf(s.to, s.zone), held, s.touchesOf(d.table, d.facts, d.back)))
 }
