@@ -1,6 +1,7 @@
 package recompute
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -30,6 +31,11 @@ func TestPanelsChooseExactly(t *testing.T) {
 	for i := range f.leads {
 		f.leads[i].at = begin.Add(-time.Hour)
 	}
+	for i := range f.calls { // of leads that are known: accounts_since answers the reachable rate, too
+		if f.calls[i].lead != "" {
+			f.calls[i].lead = f.leads[i%len(f.leads)].id
+		}
+	}
 	f.insert(t, conn)
 	ask := func(what string) {
 		t.Helper()
@@ -38,13 +44,18 @@ func TestPanelsChooseExactly(t *testing.T) {
 			{begin, begin.AddDate(0, 0, 45)},
 			{begin.Add(7*time.Hour + 7*time.Minute + 123*time.Millisecond), begin.AddDate(0, 0, 9).Add(5*time.Hour + 7*time.Minute)},
 		} {
-			for _, by := range [][]string{nil, {"campaign"}} {
+			for _, by := range [][]string{nil, {"campaign"}, {"team"}} {
 				q := kpi.Query{Metrics: []string{"calls_made", "connect_rate"}, From: x[0], To: x[1], By: by, Zone: zone, Now: x[1]}
 				sameAsFacts(t, conn, what, q, true)
 				q.Metrics = []string{"accounts_called", "reachable_accounts", "average_calling_attempts"}
 				sameAsFacts(t, conn, what, q, true)
-				q.Metrics = []string{"reachable_rate"}
-				sameAsFacts(t, conn, what, q, true)
+				narrow := q
+				narrow.Where = []kpi.Filter{{Dim: "agent", Values: []string{"a1"}}}
+				sameAsFacts(t, conn, what, narrow, true)
+				if len(by) == 0 || by[0] != "team" { // leads have none
+					q.Metrics = []string{"reachable_rate"}
+					sameAsFacts(t, conn, what, q, true)
+				}
 			}
 		}
 	}
@@ -55,4 +66,18 @@ func TestPanelsChooseExactly(t *testing.T) {
 	late.ended, late.version = late.started.Add(time.Minute), 10
 	(&facts{calls: []call{late}}).insertAt(t, conn, 1000)
 	ask("a day is stale")
+	// Accounts whose lead nobody has heard of, on days that accounts_1d has and accounts_since has not.
+	for i := range 20 {
+		c := late
+		c.id, c.lead, c.reached, c.started, c.ended = fmt.Sprint("stranger", i), fmt.Sprint("unheard of", i), ptr(true), late.started.Add(time.Duration(i)*time.Hour), late.ended.Add(time.Duration(i)*time.Hour)
+		(&facts{calls: []call{c}}).insertAt(t, conn, 2000+10*i)
+	}
+	roll(t, conn, zone, begin.AddDate(2, 0, 0), 1)
+	ask("there are strangers")
+	for _, q := range []string{"DELETE FROM accounts_since WHERE 1", "DELETE FROM rolled WHERE rollup = 'accounts_since'"} {
+		if err := conn.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask("accounts_since is still to be made")
 }
