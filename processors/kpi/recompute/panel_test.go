@@ -69,7 +69,7 @@ func TestPanelsChooseExactly(t *testing.T) {
 	// Accounts whose lead nobody has heard of, on days that accounts_1d has and accounts_since has not.
 	for i := range 20 {
 		c := late
-		c.id, c.lead, c.reached, c.started, c.ended = fmt.Sprint("stranger", i), fmt.Sprint("unheard of", i), ptr(true), late.started.Add(time.Duration(i)*time.Hour), late.ended.Add(time.Duration(i)*time.Hour)
+		c.direction, c.id, c.lead, c.reached, c.started, c.ended = "outbound", fmt.Sprint("stranger", i), fmt.Sprint("unheard of", i), ptr(true), late.started.Add(time.Duration(i)*time.Hour), late.ended.Add(time.Duration(i)*time.Hour)
 		(&facts{calls: []call{c}}).insertAt(t, conn, 2000+10*i)
 	}
 	roll(t, conn, zone, begin.AddDate(2, 0, 0), 1)
