@@ -42,7 +42,7 @@ func (d Dashboard) Query(p Panel, zone string) (Query, error) {
 		if err != nil {
 			return Query{}, err
 		}
-		q := Query{SQL: onlyOf(l, d.Variables, zone) + kpi.AsItIs, Columns: l.columns}
+		q := Query{SQL: onlyOf(l, d.Variables, zone), Columns: l.columns}
 		for _, v := range d.Variables {
 			switch {
 			case len(v.Choices) > 0:
@@ -70,7 +70,6 @@ func (d Dashboard) Query(p Panel, zone string) (Query, error) {
 	if q.SQL, err = unmark(kpi.Panels(ms, p.By, where, "$__fromTime_ms", "$__toTime_ms", zone)); err != nil {
 		return Query{}, err
 	}
-	q.SQL += kpi.AsItIs
 	if p.By != "" {
 		c := Column{Name: p.By, Title: dimensionTitle(p.By), Drill: p.By}
 		if kpi.IsBucket(p.By) {

@@ -197,7 +197,7 @@ func (b *bench) panels(ctx context.Context, conn driver.Conn, zone *time.Locatio
 			}
 			known[sql] = true
 			took, cpu, err := timed(ctx, b.answers, func(ctx context.Context) error {
-				rows, err := conn.Query(ctx, sql)
+				rows, err := conn.Query(ctx, sql+kpi.AsItIs)
 				if err != nil {
 					return err
 				}

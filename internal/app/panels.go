@@ -328,7 +328,7 @@ func (a *App) askRows(ctx context.Context, sql string, v dashboards.Values, r da
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, err := a.conn.Query(ctx, sql)
+	rows, err := a.conn.Query(ctx, sql+kpi.AsItIs)
 	if err != nil {
 		return nil, nil, err
 	}

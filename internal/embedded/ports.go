@@ -21,11 +21,12 @@ func ports(dir string, n int) ([]int, error) {
 		if i < len(last) {
 			want = last[i]
 		}
-		p, err := free(want)
+		l, err := free(want)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, p)
+		defer func() { _ = l.Close() }() // when all are chosen: else two could be the same
+		out = append(out, l.Addr().(*net.TCPAddr).Port)
 	}
 	b, err := json.Marshal(out)
 	if err != nil {
@@ -37,15 +38,11 @@ func ports(dir string, n int) ([]int, error) {
 	return out, nil
 }
 
-// free returns the wanted port if nobody has it, else any other.
-func free(want int) (int, error) {
+// free listens on the wanted port if nobody has it, else on any other.
+func free(want int) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(want)))
 	if err != nil && want != 0 {
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
-	if err != nil {
-		return 0, err
-	}
-	p := l.Addr().(*net.TCPAddr).Port
-	return p, l.Close()
+	return l, err
 }
