@@ -1,6 +1,7 @@
 package kpi
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,29 +15,38 @@ import (
 //     The accounts of a range are those that were last called before it, summed over its days. It serves for whole days
 //     that are all current, not more than it looks back, in all, by campaign or by team.
 
-// accountRows are the calls of the range as rows with a moment, an account, what the scope cuts and filters by, n and the
-// flags: days from accounts_1d, what it does not cover from the facts. only is a condition on the table's own columns.
-func (s scope) accountRows(only, onlyCalls string) string {
+// accountRows are the calls of the range as rows with an account, what the scope cuts and filters by, n and flags; with buckets a
+// moment: days from accounts_1d, what it does not cover from the facts. only is a condition on the table's own columns.
+func (s scope) accountRows(flags []string, only, onlyCalls string) string {
 	cols := s.needs(accountColumns)
 	if s.cuts("product") {
 		cols = append(cols, "product")
 	}
-	list := strings.Join(append(cols, ""), ", ")
+	list, moment := strings.Join(append(cols, ""), ", "), func(at string) string {
+		if s.bucketed() {
+			return at + " AS moment, "
+		}
+		return ""
+	}
 	days, slots := accountsByDay.of(s)
 	var parts []string
 	if days != "" {
-		q := "SELECT " + s.noon() + " AS moment, " + list + "account, n"
+		q := "SELECT " + moment(s.noon()) + list + "account, n"
 		for _, f := range accountFlags {
-			q += ", " + f.name
+			if slices.Contains(flags, f.name) {
+				q += ", " + f.name
+			}
 		}
 		parts = append(parts, q+" FROM accounts_1d"+s.unfold("products")+" WHERE "+and(append([]string{days, only}, s.conditions("products")...)...))
 	}
 	if slots != "" || len(parts) == 0 {
-		q := "SELECT started_at AS moment, " + list + accountOf + " AS account, toUInt32(1) AS n"
+		q := "SELECT " + moment("started_at") + list + accountOf + " AS account, 1 AS n"
 		for _, f := range accountFlags {
-			q += ", toUInt8(" + f.of + ") AS " + f.name
+			if slices.Contains(flags, f.name) {
+				q += ", toUInt8(" + f.of + ") AS " + f.name
+			}
 		}
-		parts = append(parts, q+" FROM calls FINAL"+s.unfold("products")+" WHERE "+and(append(append([]string{"direction = 'outbound'", slots, onlyCalls}, s.conditions("products")...), s.slots(), within("started_at", s))...)+
+		parts = append(parts, q+" FROM calls FINAL"+s.unfold("products")+" WHERE "+and(append(append([]string{"direction = 'outbound'", cmp.Or(slots, s.slots()), onlyCalls}, s.conditions("products")...), within("started_at", s))...)+
 			" SETTINGS do_not_merge_across_partitions_select_final = 1, prefer_column_name_to_alias = 1")
 	}
 	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
@@ -114,55 +124,28 @@ func (s scope) rowFrom(first string) string {
 	return first
 }
 
-// first are the columns of a source's measures from accounts_since. days is the condition on its days, ok another one.
-func (p *plan) first(i int, src string, s scope, days, firstDay, ok string) string {
+// first are the columns of a source's measures from accounts_since. days is the condition on its days.
+func (p *plan) first(i int, src string, s scope, days, firstDay string) string {
 	from := s.rowFrom(firstDay)
 	keys := s.keys(s.noon())
 	cut, _ := s.sinceCut()
-	seen, conditions := "called", []string{days, ok}
+	seen, conditions := "called", []string{days}
 	narrowed := scope{by: s.by, where: slices.DeleteFunc(slices.Clone(s.where), func(f Filter) bool { return f.Dim != cut })}
 	conditions = append(conditions, narrowed.conditions("")...)
 	if src == "lead_calls" {
 		seen = "lead"
 	}
-	var cols []string
-	for j, k := range keys {
-		cols = append(cols, fmt.Sprintf("%s AS d%d", k, j))
-	}
-	for j := range p.sources {
-		if j == i {
-			cols = append(cols, fmt.Sprintf("toUInt64(sumIf(n, what = %s)) AS p%d", quote(seen), j))
-		} else {
-			cols = append(cols, fmt.Sprintf("toUInt64(0) AS p%d", j))
+	return p.grouping(keys, "accounts_since WHERE "+and(append(conditions, "cut = "+quote(cut))...), func(source int) string {
+		if source == i {
+			return "sumIf(n, what = " + quote(seen) + ")"
 		}
-	}
-	for j, c := range p.cells {
-		value := "0"
+		return ""
+	}, func(c Measure) string {
 		if c.Source == src {
-			value = strings.ReplaceAll(firstOf[c.SQL], "FROM", from)
+			return strings.ReplaceAll(firstOf[c.SQL], "FROM", from)
 		}
-		cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", value, j))
-	}
-	q := "SELECT " + strings.Join(cols, ", ") + " FROM accounts_since WHERE " + and(append(conditions, "cut = "+quote(cut))...)
-	if len(keys) > 0 {
-		q += " GROUP BY " + strings.Join(names("d", len(keys)), ", ")
-	}
-	return q
-}
-
-// serves tells in SQL whether accounts_since answers the range, for statements that choose for themselves. Strangers of days that have
-// been made again since count until they are deleted: then the long way is taken, which is as exact.
-func (s scope) serves(src string) string {
-	ok := append(s.unnarrowed(), s.firsts(accountsSince)+".2")
-	if src == "lead_calls" {
-		ok = append(ok, s.noStrangers())
-	}
-	return "(" + and(ok...) + ")"
-}
-
-// noStrangers tells in SQL that no account was called on a whole day of the range whose lead came after that day or never.
-func (s scope) noStrangers() string {
-	return s.with.name("strangers", "(SELECT count() FROM accounts_since WHERE what = 'stranger' AND day >= "+s.firstWholeDay()+" AND day < "+dayOf(s.to, s.zone)+")") + " = 0"
+		return ""
+	})
 }
 
 // accounts reads a source of accounts from where it is answered exactly and fastest.
@@ -170,15 +153,19 @@ func (p *plan) accounts(i int, src string, s scope) []string {
 	_, fits := s.sinceCut()
 	switch {
 	case !fits || slices.ContainsFunc(p.cells, func(c Measure) bool { return c.Source == src && firstOf[c.SQL] == "" }):
-		return p.oneByOne(i, src, s, "")
+		return p.oneByOne(i, src, s)
 	case s.tiers == nil:
-		ok := s.serves(src)
-		return append(p.oneByOne(i, src, s, "NOT "+ok), p.first(i, src, s, "(day, version) IN "+s.firsts(accountsSince)+".1", s.firstWholeDay(), ok))
+		st := s.stand("calls")
+		if s.unless = st.answers(accountsSince, s.unnarrowed()...); src == "lead_calls" {
+			s.unless = and(s.unless, st.noStrangers())
+		}
+		days := st.forked(s.unless, st.days(accountsSince.table, accountsSince.back), false)
+		return append(p.oneByOne(i, src, s), p.first(i, src, s, in("(day, version)", days), s.firstWholeDay()))
 	case s.tiers.first == nil || src == "lead_calls" && !s.tiers.settled:
-		return p.oneByOne(i, src, s, "")
+		return p.oneByOne(i, src, s)
 	}
 	f := s.tiers.first
-	return []string{p.first(i, src, s, "(day, version) IN ("+strings.Join(f.days, ", ")+")", dateOf(f.from), "")}
+	return []string{p.first(i, src, s, "(day, version) IN ("+strings.Join(f.days, ", ")+")", dateOf(f.from))}
 }
 
 // flagged are the flags of which each measure of accounts counts one; nil where a measure counts other accounts, too.
@@ -213,52 +200,56 @@ func (p *plan) distinct() map[string]string {
 
 // registered are conditions that keep the accounts that were leads before the end of the range: one on accounts_1d and one on calls. Of
 // days without strangers that is every account with a lead. For the others the leads that were called are looked up, not all there are.
-func (s scope) registered(ok string) (days, calls string) {
+func (s scope) registered() (days, calls string) {
 	const hash = "reinterpretAsUInt128(sipHash128(concat('l', lead_id)))"
 	rolled, slots := accountsByDay.of(s)
-	called := "SELECT lead_id FROM calls WHERE " + and("direction = 'outbound'", "lead_id != ''", slots, s.slots(), within("started_at", s))
-	calls = and("lead_id != ''", ok, "lead_id IN (SELECT lead_id FROM leads PREWHERE lead_id IN ("+called+") WHERE at < "+s.to+")")
-	unsettled := ""
+	called := "SELECT lead_id FROM calls WHERE " + and("direction = 'outbound'", "lead_id != ''", cmp.Or(slots, s.slots()), within("started_at", s))
+	calls = and("lead_id != ''", "lead_id IN (SELECT lead_id FROM leads PREWHERE lead_id IN ("+called+") WHERE at < "+s.to+")")
+	settled, unsettled := "", ""
 	switch {
 	case s.tiers != nil && s.tiers.settled:
-		return and("has_lead", ok), calls
+		return "has_lead", calls
 	case s.tiers == nil:
-		unsettled = "NOT (" + and(s.noStrangers(), s.firsts(accountsSince)+".3") + ")"
+		st := s.stand("calls")
+		settled = st.element(and(st.noStrangers(), st.current(accountsSince)))
+		unsettled = "NOT " + settled
 	}
 	looked := "account IN (SELECT " + hash + " FROM leads WHERE " + and("at < "+s.to, unsettled, hash+" IN (SELECT account FROM accounts_1d WHERE "+and("has_lead", rolled, unsettled)+")") + ")"
-	if unsettled != "" {
-		looked = "(NOT " + unsettled + " OR " + looked + ")"
+	if settled != "" {
+		looked = "(" + settled + " OR " + looked + ")"
 	}
-	return and("has_lead", ok, looked), calls
+	return and("has_lead", looked), calls
 }
 
 // oneByOne reads a source of accounts row by row. Where accounts count for what was said of them alone, days without that are
 // left out, and the calls tell which rows there are: those read for measures of calls, else their own.
-func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
+func (p *plan) oneByOne(i int, src string, s scope) []string {
 	if src == "lead_calls" {
 		leads := "(SELECT lead_id FROM leads WHERE at < " + s.to + ")"
 		if s.factsOnly {
 			return []string{p.grouped(i, src, s.calls("direction = 'outbound'", "lead_id != ''", "lead_id IN "+leads), "started_at", s)}
 		}
-		rows := s.accountRows(s.registered(ok))
-		return []string{p.grouped(i, src, "(SELECT *, account AS lead_id FROM "+rows+")", "moment", s)}
+		days, calls := s.registered()
+		rows := s.accountRows([]string{"reached"}, days, calls)
+		return []string{p.columns(reading{sources: []string{src}, counts: []int{i}, from: rows, keys: s.keys("moment"), words: map[string]string{"uniqExactIf(lead_id, " + isReached + ")": "uniqExactIf(account, reached)"}})}
 	}
-	only, onlyCalls := ok, ok
+	only, onlyCalls := "", ""
 	var out []string
 	if names, calls := p.flagged(); len(names) > 0 && !s.factsOnly {
-		only, onlyCalls = and("("+strings.Join(names, " OR ")+")", ok), and("("+strings.Join(calls, " OR ")+")", ok)
+		only, onlyCalls = "("+strings.Join(names, " OR ")+")", "("+strings.Join(calls, " OR ")+")"
 		if len(s.by) > 0 && !slices.Contains(p.sources, "calls") {
-			out = append(out, p.grouped(i, "", s.cells([]string{"n"}, "products", "direction = 'outbound'", ok), "moment", s))
+			out = append(out, p.grouped(i, "", s.cells([]string{"n"}, "products", "direction = 'outbound'"), "moment", s))
 		}
 	}
-	from, at, account := s.accountRows(only, onlyCalls), "moment", "account"
+	words := used(p.cells, "accounts")
+	from, at, account := s.accountRows(words, only, onlyCalls), "moment", "account"
 	n, flag := "sum(n)", func(f sum) string { return f.name }
 	if s.factsOnly {
 		from, at, account = s.calls("direction = 'outbound'"), "started_at", `if(lead_id != '', concat('l', lead_id), concat('c', customer_id, '\0', toString(campaign_id)))`
 		n, flag = "count()", func(f sum) string { return f.of }
 	}
-	if words := p.distinct(); words != nil && !s.factsOnly {
-		return append(out, p.columns(reading{sources: []string{src}, counts: []int{i}, from: from, keys: s.keys(at), words: words}))
+	if distinct := p.distinct(); distinct != nil && !s.factsOnly {
+		return append(out, p.columns(reading{sources: []string{src}, counts: []int{i}, from: from, keys: s.keys(at), words: distinct}))
 	}
 	// Accounts are judged on the calls of their row alone: first the account, then the row.
 	keys := s.keys(at)
@@ -266,7 +257,6 @@ func (p *plan) oneByOne(i int, src string, s scope, ok string) []string {
 	for j := range inner {
 		inner[j] += fmt.Sprintf(" AS k%d", j)
 	}
-	words := used(p.cells, "accounts")
 	if slices.Contains(words, "n") {
 		inner = append(inner, n+" AS n")
 	}

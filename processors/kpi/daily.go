@@ -142,9 +142,10 @@ func (d daily) spansOf(s scope) (days, gaps, read string) {
 	}
 	if s.tiers == nil {
 		// An interval is cut at midnight of the zone it was made for: where that was another one it can reach into the next day.
-		t := s.timeOf(d)
-		over := fmt.Sprintf("SELECT slot FROM agent_intervals WHERE slot IN %s.4 AND end_at > %s", t, dayStart(dayOfSlot(s.zone)+" + 1", s.zone))
-		return "(day, version) IN " + t + ".1", t + ".2", "(slot IN " + t + ".3 OR slot IN (" + over + "))"
+		st := s.stand(d.facts)
+		days, gaps, slots, earlier := st.time(d)
+		over := "SELECT slot FROM agent_intervals WHERE " + and(in("slot", earlier), "end_at > "+dayStart(dayOfSlot(s.zone)+" + 1", s.zone))
+		return in("(day, version)", days), gaps, "notEmpty(" + gaps + ") AND (slot IN " + slots + " OR slot IN (" + over + "))"
 	}
 	t := s.tiers.daily[d.table]
 	if len(t.days) > 0 {
@@ -168,8 +169,8 @@ func (d daily) of(s scope) (days, slots string) {
 		return "", s.slots()
 	}
 	if s.tiers == nil {
-		days := s.days(d.table, d.facts)
-		return "(day, version) IN " + days + ".1", "slot IN " + days + ".2"
+		days, slots := s.stand(d.facts).daysOrSlots(d.table, s.unless)
+		return in("(day, version)", days), in("slot", slots)
 	}
 	t := s.tiers.daily[d.table]
 	if len(t.days) > 0 {

@@ -31,7 +31,7 @@ func Results(from, to, zone, condition string) string {
 		rolled, facts = append(rolled, "toInt64("+x.name+") AS "+x.name), append(facts, sumOf(x.of)+" AS "+x.name)
 	}
 	return s.with.around("(SELECT " + strings.Join(rolled, ", ") + " FROM " + byResult.table + " WHERE " + and(in.days, "direction = 'outbound'", condition) +
-		"\nUNION ALL\nSELECT " + strings.Join(facts, ", ") + " FROM calls FINAL WHERE " + and(in.facts, s.slots(), within("started_at", s), "direction = 'outbound'", condition) +
+		"\nUNION ALL\nSELECT " + strings.Join(facts, ", ") + " FROM calls FINAL WHERE " + and(in.facts, within("started_at", s), "direction = 'outbound'", condition) +
 		" SETTINGS do_not_merge_across_partitions_select_final = 1)")
 }
 
@@ -40,18 +40,19 @@ func Results(from, to, zone, condition string) string {
 // one by one then only where denied_since does not answer the range.
 func Denials(from, to, zone, condition, all string) string {
 	s := scope{from: from, to: to, zone: zone}.choosing()
-	since := s.firsts(deniedSince)
-	ok, denials := and(all, since+".2"), s.denials(and("NOT ("+and(all, since+".2")+")", condition))
+	st := s.stand(deniedSince.facts)
+	s.unless = st.answers(deniedSince, all)
+	since := st.forked(s.unless, st.days(deniedSince.table, deniedSince.back), false)
 	return s.with.around("(SELECT rule, sum(x.1) AS requests, sum(x.2) AS customers, max(x.3) AS last FROM (" +
-		"SELECT rule, (sum(n), uniqExact(customer), max(last)) AS x FROM " + denials + " GROUP BY rule\nUNION ALL\n" +
-		"SELECT rule, (sum(n), sumIf(customers, since < " + s.firstWholeDay() + "), max(last)) AS x FROM " + deniedSince.table + " WHERE " + and("(day, version) IN "+since+".1", ok) + " GROUP BY rule) GROUP BY rule)")
+		"SELECT rule, (sum(n), uniqExact(customer), max(last)) AS x FROM " + s.denials(condition) + " GROUP BY rule\nUNION ALL\n" +
+		"SELECT rule, (sum(n), sumIf(customers, since < " + s.firstWholeDay() + "), max(last)) AS x FROM " + deniedSince.table + " WHERE " + in("(day, version)", since) + " GROUP BY rule) GROUP BY rule)")
 }
 
 // denials are rows of requests that a rule denied: rule, customer (128 bits of his id's hash), n requests, and the moment of the last.
 func (s scope) denials(condition string) string {
 	days, slots := denialsByDay.of(s)
 	return "(SELECT rule, customer, n, last FROM " + denialsByDay.table + " WHERE " + and(days, condition) +
-		"\nUNION ALL\nSELECT rule, " + customerOf + " AS customer, toUInt64(1) AS n, at AS last FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE " + and(slots, s.slots(), within("at", s), "decision = 'deny'", condition) +
+		"\nUNION ALL\nSELECT rule, " + customerOf + " AS customer, toUInt64(1) AS n, at AS last FROM permits FINAL ARRAY JOIN denied_by AS rule WHERE " + and(slots, within("at", s), "decision = 'deny'", condition) +
 		" SETTINGS do_not_merge_across_partitions_select_final = 1)"
 }
 
@@ -67,23 +68,27 @@ func States(from, to, zone, condition string) string {
 // condition is the listing's own, on campaign_id, agent_id, team_id, partner_id and products.
 func NewestViolations(from, to, zone, condition string, n int) string {
 	s := scope{from: from, to: to, zone: zone}.choosing()
-	in := s.sources(byHour, false)
-	hours := "SELECT hour, sum(violated) AS broken FROM " + byHour.table + " WHERE " + and(in.days, "violated > 0", "direction = 'outbound'", condition) + " GROUP BY hour"
+	days, bare := s.stand("calls").daysOrSlots(byHour.table, "")
+	hours := "SELECT hour, sum(violated) AS broken FROM " + byHour.table + " WHERE " + and(in("(day, version)", days), "violated > 0", "direction = 'outbound'", condition) + " GROUP BY hour"
 	newest := fmt.Sprintf("SELECT hour FROM (SELECT hour, broken, sum(broken) OVER (ORDER BY hour DESC) AS upto FROM (%s)) WHERE upto - broken < %d", hours, n)
 	const quarters = "arrayJoin(range(toUInt32(intDiv(toUnixTimestamp(hour), 900)), toUInt32(intDiv(toUnixTimestamp(hour), 900) + 4)))"
-	return "slot IN " + s.with.around("(SELECT "+quarters+" AS slot FROM ("+newest+") UNION ALL SELECT arrayJoin("+strings.TrimPrefix(in.facts, "slot IN ")+"))")
+	return "slot IN " + s.with.around("(SELECT "+quarters+" AS slot FROM ("+newest+") UNION ALL SELECT arrayJoin("+bare+"))")
 }
 
-// RowsOf is how many rows of a table in the order of slots stand in the range, and the newest of them: fact, n and newest. Rows
-// that are still to be replaced count, too. Whole slots are counted without being read, and the newest row is looked for in the last
-// slot.
+// RowsOf is how many rows of a table in the order of slots stand in the range, and the newest of them: rows of fact, n, which are to be
+// added up, and newest, of which the greatest holds. Rows that are still to be replaced count, too. Whole slots are counted without being
+// read, and the newest row is looked for in the last slot.
 func RowsOf(fact, table, at, from, to string) string {
 	s := scope{from: from, to: to}
 	first, last, during := s.firstSlot(), s.lastSlot(), within(at, s)
-	count := func(condition string) string { return "(SELECT count() FROM " + table + " WHERE " + condition + ")" }
-	newest := fmt.Sprintf("(SELECT slot FROM %s WHERE %s AND %s ORDER BY slot DESC LIMIT 1)", table, s.slots(), during)
-	return fmt.Sprintf("SELECT '%s' AS fact, %s + %s AS n, (SELECT maxOrNull(%s) FROM %s WHERE slot = %s AND %s) AS newest",
-		fact, count("slot > "+first+" AND slot < "+last), count("slot IN ("+first+", "+last+") AND "+during), at, table, newest, during)
+	part := func(n, newest, condition string) string {
+		return fmt.Sprintf("SELECT '%s' AS fact, %s AS n, %s AS newest FROM %s WHERE %s", fact, n, newest, table, condition)
+	}
+	return strings.Join([]string{
+		part("count()", "NULL", "slot > "+first+" AND slot < "+last),
+		part("count()", "NULL", "slot IN ("+first+", "+last+") AND "+during),
+		part("0", "maxOrNull("+at+")", fmt.Sprintf("slot IN (SELECT slot FROM %s WHERE %s AND %s ORDER BY slot DESC LIMIT 1) AND %s", table, s.slots(), during, during)),
+	}, " UNION ALL ")
 }
 
 const customerOf = "reinterpretAsUInt128(sipHash128(customer_id))"
@@ -99,7 +104,7 @@ func Fates(from, to, zone, condition string) string {
 	s := scope{from: from, to: to, zone: zone}.choosing()
 	days, slots := fatesByDay.of(s)
 	return s.with.around("(SELECT toString(fate) AS fate, n FROM " + fatesByDay.table + " WHERE " + and(days, condition) +
-		"\nUNION ALL\nSELECT fate, toUInt64(count()) AS n FROM " + followed("permit_id", and(slots, s.slots(), within("at", s), condition), "("+and(slots, s.slots())+" OR slot = 0)") + " GROUP BY fate)")
+		"\nUNION ALL\nSELECT fate, toUInt64(count()) AS n FROM " + followed("permit_id", and(slots, within("at", s), condition), "("+slots+" OR slot = 0)") + " GROUP BY fate)")
 }
 
 // followed are permits with the last that is known of each. What became of a permit stands in the slot of the permit, or in

@@ -1,6 +1,7 @@
 package kpi
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,6 +56,17 @@ var (
 
 // sumOf is a call's share in a sum, as an integer that is never null.
 func sumOf(of string) string { return "toInt64(ifNull(" + of + ", 0))" }
+
+// share is the same of the type a roll-up's column has, in as few words as can be.
+func (x sum) share() string {
+	switch x.name {
+	case "n":
+		return "1 AS n"
+	case "handling_ms":
+		return sumOf(x.of) + " AS handling_ms"
+	}
+	return "ifNull(" + x.of + ", 0) AS " + x.name
+}
 
 // fill is the statement that makes the roll-up's rows of some buckets from the facts.
 func (r rollup) fill(zone, condition string, version uint64) string {
@@ -113,8 +125,13 @@ func (s scope) lastSlot() string {
 func (s scope) slots() string { return "slot >= " + s.firstSlot() + " AND slot <= " + s.lastSlot() }
 
 // cells are the calls of the range: each moment from the coarsest roll-up that answers exactly, what none covers from
-// the facts. Columns: moment, what the scope cuts and filters by, and the sums named in `add`.
+// the facts. Columns: what the scope cuts and filters by, and the sums named in `add`; with buckets moment.
 func (s scope) cells(add []string, products string, conditions ...string) string {
+	return s.cellsWith("", add, products, conditions...)
+}
+
+// cellsWith has one more column, an expression over the others.
+func (s scope) cellsWith(more string, add []string, products string, conditions ...string) string {
 	need := map[string]bool{}
 	for _, d := range append(slices.Clone(s.by), filtered(s.where)...) {
 		if !isBucket(d) {
@@ -130,7 +147,10 @@ func (s scope) cells(add []string, products string, conditions ...string) string
 		}
 	}
 	columns := func(moment string, one bool) string {
-		out := []string{moment + " AS moment"}
+		var out []string
+		if s.bucketed() {
+			out = append(out, moment+" AS moment")
+		}
 		for _, c := range cellColumns {
 			if need[c] {
 				if one && c == "sold" {
@@ -146,10 +166,16 @@ func (s scope) cells(add []string, products string, conditions ...string) string
 			switch {
 			case !slices.Contains(add, x.name):
 			case one:
-				out = append(out, sumOf(x.of)+" AS "+x.name)
+				out = append(out, x.share())
 			default:
-				out = append(out, "toInt64("+x.name+") AS "+x.name)
+				out = append(out, x.name)
 			}
+		}
+		if more != "" {
+			out = append(out, more)
+		}
+		if len(out) == 0 {
+			out = []string{"1"}
 		}
 		return strings.Join(out, ", ")
 	}
@@ -169,7 +195,7 @@ func (s scope) cells(add []string, products string, conditions ...string) string
 	if in.facts != "" || len(parts) == 0 {
 		products = strings.ReplaceAll(products, "sold", "ordered") // which are the same together with the products
 		where = append(s.conditions(products), conditions...)
-		parts = append(parts, "SELECT "+columns("started_at", true)+" FROM calls FINAL"+s.unfold(products)+" WHERE "+and(append([]string{in.facts, s.slots(), within("started_at", s)}, where...)...)+
+		parts = append(parts, "SELECT "+columns("started_at", true)+" FROM calls FINAL"+s.unfold(products)+" WHERE "+and(append([]string{cmp.Or(in.facts, s.slots()), within("started_at", s)}, where...)...)+
 			" SETTINGS do_not_merge_across_partitions_select_final = 1")
 	}
 	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
@@ -180,7 +206,7 @@ type sources struct{ days, minutes, facts string }
 
 // sources chooses the tiers: as they were found to be beforehand, else the statement chooses for itself. r is the roll-up
 // whose days serve; minutes tells whether the one by minute may.
-func (s scope) sources(r rollup, minutes bool) (in sources) {
+func (s scope) sources(r rollup, minutes bool) (from sources) {
 	if s.factsOnly {
 		return sources{facts: s.slots()}
 	}
@@ -191,23 +217,23 @@ func (s scope) sources(r rollup, minutes bool) (in sources) {
 			facts = t.facts
 		}
 		if len(t.days) > 0 {
-			in.days = "(day, version) IN (" + strings.Join(t.days, ", ") + ")"
+			from.days = "(day, version) IN (" + strings.Join(t.days, ", ") + ")"
 		}
 		if minutes && len(t.slots) > 0 {
-			in.minutes = "(slot, version) IN (" + strings.Join(t.slots, ", ") + ")"
+			from.minutes = "(slot, version) IN (" + strings.Join(t.slots, ", ") + ")"
 		}
 		if len(facts) > 0 {
-			in.facts = condition(facts)
+			from.facts = condition(facts)
 		}
-		return in
+		return from
 	}
-	days := s.days(r.table, "calls")
-	in.days, in.facts = "(day, version) IN "+days+".1", "slot IN "+days+".2"
+	days, bare := s.stand("calls").daysOrSlots(r.table, s.unless)
+	from.days, from.facts = in("(day, version)", days), in("slot", bare)
 	if minutes {
-		slots := s.minutes(days)
-		in.minutes, in.facts = "(slot, version) IN "+slots+".1", "slot IN "+slots+".2"
+		slots := s.minutes(bare)
+		from.minutes, from.facts = in("(slot, version)", slots+".1"), in("slot", slots+".2")
 	}
-	return in
+	return from
 }
 
 func filtered(where []Filter) []string {

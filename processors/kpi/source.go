@@ -1,6 +1,7 @@
 package kpi
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,6 +54,7 @@ type scope struct {
 	factsOnly     bool   // without the roll-ups
 	tiers         *tiers
 	with          *withs // what a statement finds out first that chooses for itself: without tiers
+	unless        string // a condition on the days of its stand under which nothing is read
 }
 
 func (s scope) cuts(dim string) bool { return slices.Contains(s.by, dim) }
@@ -228,7 +230,7 @@ func (s scope) orders(add []string) string {
 			here = "(" + here + " OR empty(sold))"
 		}
 	}
-	return "(SELECT *, " + here + " AS ordered_here FROM " + s.cells(add, all, "direction = 'outbound'") + ")"
+	return s.cellsWith(here+" AS ordered_here", add, all, "direction = 'outbound'")
 }
 
 // permits are rows with a moment, permitted and denied: days from the roll-up by day, or by hour, what it does not cover from
@@ -250,7 +252,7 @@ func (s scope) permits() string {
 	}
 	if slots != "" || len(parts) == 0 {
 		parts = append(parts, "SELECT at AS moment, "+list+"toUInt64(decision = 'permit') AS permitted, toUInt64(decision = 'deny') AS denied FROM permits FINAL"+s.unfold("products")+" WHERE "+
-			and(append(s.conditions("products"), s.slots(), within("at", s), slots)...)+" SETTINGS do_not_merge_across_partitions_select_final = 1")
+			and(append(s.conditions("products"), cmp.Or(slots, s.slots()), within("at", s))...)+" SETTINGS do_not_merge_across_partitions_select_final = 1")
 	}
 	return "(" + strings.Join(parts, "\nUNION ALL\n") + ")"
 }
@@ -268,49 +270,39 @@ func (s scope) leads() string {
 	case s.tiers != nil:
 		stock := rows + and(append(s.conditions(""), "(day, version) = "+s.tiers.stock.key)...)
 		if s.tiers.stock.later {
-			midnight := dayStart(dateOf(s.tiers.stock.day), s.zone)
-			stock += s.leadsSince(midnight, s.changed(midnight), "")
+			midnight := firstMoment(s.tiers.stock.day, s.tiers.stock.zone)
+			stock += s.leadsSince(instant(midnight), s.changed(fmt.Sprint(midnight.UnixMilli()/slotMS), ""), "")
 		}
 		return "(" + stock + ")"
 	}
-	// A tuple: the stock that holds, none or one, and whether anything came since.
-	stock := s.with.name("stock", "(SELECT (groupArray((toDate(bucket), version)), max(later)) FROM ("+s.stock()+"))")
-	none, midnight := "empty("+stock+".1)", s.with.name("stock_at", "if(empty("+stock+".1), toDateTime64(0, 3, 'UTC'), "+dayStart(stock+".1[1].1", s.zone)+")")
-	return "(" + rows + and(append(s.conditions(""), "(day, version) IN "+stock+".1")...) + s.leadsSince(midnight, "("+none+" OR "+s.changed(midnight, stock+".2")+")", "("+none+" OR "+stock+".2)") + ")"
+	// A tuple: the stock that holds, none or one; the first slot after it; whether leads are to be read; and the moment of the stock.
+	stock := s.with.name("stock", "(SELECT (groupArray((toDate(bucket), version)), max(slot), count() = 0 OR max(later), toDateTime64(max(slot) * "+slotSeconds+", 3, 'UTC')) FROM ("+s.stock()+"))")
+	return "(" + rows + and(append(s.conditions(""), "(day, version) IN "+stock+".1")...) + s.leadsSince(stock+".4", "(empty("+stock+".1) OR "+s.changed(stock+".2", stock+".3")+")", stock+".3") + ")"
 }
 
-// changed is a condition on lead_id that keeps those that came or were called useless from a moment on.
-func (s scope) changed(midnight string, ok ...string) string {
-	ok = append(slices.Clone(ok), "slot >= toUnixTimestamp("+midnight+") / "+slotSeconds)
-	return "lead_id IN (SELECT lead_id FROM leads_by_time WHERE " + and(append(ok, "at >= "+midnight, "at < "+s.to)...) +
-		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and(append(ok, "direction = 'outbound'", "lead_id != ''", uselessCall, "started_at >= "+midnight, "started_at < "+s.to)...) + ")"
+// changed is a condition on lead_id that keeps those that came or were called useless from a slot on, if there are such.
+func (s scope) changed(first, there string) string {
+	return "lead_id IN (SELECT lead_id FROM leads_by_time WHERE " + and(there, "slot >= "+first, "at < "+s.to) +
+		" UNION ALL SELECT lead_id FROM calls FINAL WHERE " + and(there, "slot >= "+first, "direction = 'outbound'", "lead_id != ''", uselessCall, "started_at < "+s.to) + ")"
 }
 
 // leadsSince is what follows the stock as of the moment midnight, up to the end of the interval: the leads that changed, once as they
 // were then and are to be taken out, once as they are. there tells whether there are such. They are found by PREWHERE: beside another
 // condition ClickHouse works on the set of their ids for longer (0.6 s for 300,000 of 26 million) than reading takes.
 func (s scope) leadsSince(midnight, changed, there string) string {
-	last := func(when string) string {
-		word := func(c string) string {
-			if when == "" {
-				return "argMax(" + c + ", (leads.at, arrival))"
-			}
-			return "argMaxIf(" + c + ", (leads.at, arrival), " + when + ")"
-		}
-		return "(" + word("leads.campaign_id") + ", " + word("leads.list_id") + ", " + word("leads.useless") + " != '')"
-	}
+	const lead, newest = "(leads.campaign_id, leads.list_id, leads.useless != '')", "(leads.at, arrival)"
 	was := "leads.at < " + midnight
-	leads := "SELECT lead_id, countIf(" + was + ") > 0 AS existed, " + last(was) + " AS was, " + last("") + " AS now FROM leads FINAL PREWHERE " + changed + " WHERE " + and(there, "at < "+s.to) + " GROUP BY lead_id"
+	leads := "SELECT lead_id, countIf(" + was + ") > 0 AS existed, argMaxIf(" + lead + ", " + newest + ", " + was + ") AS was, argMax(" + lead + ", " + newest + ") AS now, " + midnight + " AS midnight FROM leads FINAL PREWHERE " + changed + " WHERE " + and(there, "at < "+s.to) + " GROUP BY lead_id"
 	spoilt := "SELECT lead_id, min(first) AS first FROM (" + s.spoilt(changed, there) + ") GROUP BY lead_id"
-	return "\nUNION ALL\nSELECT x.2 AS campaign_id, x.3 AS list_id, x.1 AS accounts, toInt64(x.4 OR s.lead_id != '' AND (x.1 > 0 OR s.first < " + midnight + ")) * x.1 AS useless FROM (" + leads + ") AS l LEFT JOIN (" + spoilt + ") AS s ON l.lead_id = s.lead_id " +
-		"ARRAY JOIN if(existed, [(toInt64(-1), was.1, was.2, was.3), (toInt64(1), now.1, now.2, now.3)], [(toInt64(1), now.1, now.2, now.3)]) AS x WHERE " + and(s.conditions("")...)
+	return "\nUNION ALL\nSELECT x.2.1 AS campaign_id, x.2.2 AS list_id, x.1 AS accounts, toInt64(x.2.3 OR s.lead_id != '' AND (x.1 > 0 OR s.first < midnight)) * x.1 AS useless FROM (" + leads + ") AS l LEFT JOIN (" + spoilt + ") AS s ON l.lead_id = s.lead_id " +
+		"ARRAY JOIN if(existed, [(-1, was), (1, now)], [(1, now)]) AS x WHERE " + and(s.conditions("")...)
 }
 
 // spoilt are the leads that calls before the end of the interval made useless, with the moment of the call or the first one of its
-// day. of is a condition on lead_id for those of days that are rolled up, ok one on it all.
-func (s scope) spoilt(of, ok string) string {
+// day. of and there are conditions on those of days that are rolled up, of one on lead_id.
+func (s scope) spoilt(of, there string) string {
 	facts := func(slots string) string {
-		return "SELECT lead_id, started_at AS first FROM calls FINAL WHERE " + and(ok, "direction = 'outbound'", "started_at < "+s.to, "lead_id != ''", uselessCall, slots)
+		return "SELECT lead_id, started_at AS first FROM calls FINAL WHERE " + and("direction = 'outbound'", "started_at < "+s.to, "lead_id != ''", uselessCall, slots)
 	}
 	if s.factsOnly {
 		return facts("")
@@ -321,7 +313,7 @@ func (s scope) spoilt(of, ok string) string {
 	if days == "" {
 		return facts(slots)
 	}
-	rolled := "SELECT lead_id, " + dayStart("day", s.zone) + " AS first FROM useless_1d WHERE " + and(ok, of, days)
+	rolled := "SELECT lead_id, " + dayStart("day", s.zone) + " AS first FROM useless_1d WHERE " + and(there, of, days)
 	if slots == "" {
 		return rolled
 	}
@@ -329,14 +321,13 @@ func (s scope) spoilt(of, ok string) string {
 }
 
 // stock is the newest leads_stock that holds and is not later than the range's end, for statements that choose for themselves:
-// no row or one, with bucket, version, and whether anything came later, up to the range's end. One holds while nothing before its day
+// no row or one, with bucket, version, its first slot, and whether anything came later, up to the range's end. One holds while nothing before its day
 // was touched since it was made.
 func (s scope) stock() string {
-	midnight := "toUnixTimestamp(toDateTime(toDate(bucket), " + quote(s.zone) + "))"
-	made := "SELECT bucket, last.1 AS made_at, last.2 AS version, intDiv(" + midnight + ", " + slotSeconds + ") AS slot, toUInt64(0) AS n FROM (SELECT bucket, max((made_at, version)) AS last FROM rolled WHERE rollup = 'leads_stock' AND zone = " + quote(s.zone) + " AND " +
-		midnight + " * 1000 <= " + millis(s.to) + " GROUP BY bucket)"
-	touches := "SELECT toInt64(0) AS bucket, toUInt64(0) AS made_at, toUInt64(0) AS version, slot, n FROM touched WHERE facts IN ('calls', 'leads') AND slot * " + slotSeconds + "000 < " + millis(s.to)
-	return "SELECT bucket, version, total > before AS later FROM (SELECT bucket, made_at, version, sum(n) OVER (ORDER BY slot, version = 0 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before, sum(n) OVER () AS total FROM (" + made + " UNION ALL " + touches + ")) WHERE version > 0 AND made_at = before ORDER BY bucket DESC LIMIT 1"
+	made := "SELECT bucket, made_at, version, intDiv(toUnixTimestamp(toDateTime(toDate(bucket), " + quote(s.zone) + ")), " + slotSeconds + ") AS slot, 0 AS n FROM rolled FINAL WHERE rollup = 'leads_stock' AND zone = " + quote(s.zone) + " AND bucket <= toInt64(" + dayOf(s.to, s.zone) + ")"
+	touches := "SELECT 0, 0, 0, slot, n FROM touched WHERE facts IN ('calls', 'leads') AND slot <= " + s.lastSlot()
+	// In the order of time, the stock of a slot's first moment before what was touched in it.
+	return "SELECT bucket, version, slot, total > before AS later FROM (SELECT bucket, made_at, version, slot, sum(n) OVER (ORDER BY slot, version DESC) AS before, sum(n) OVER () AS total FROM (" + made + " UNION ALL " + touches + ")) WHERE version > 0 AND made_at = before ORDER BY bucket DESC LIMIT 1" + oneThread
 }
 
 // leadsByOne looks at each lead and at the calls that made it useless.

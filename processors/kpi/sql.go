@@ -1,6 +1,7 @@
 package kpi
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ type plan struct {
 	metrics []Metric
 	cells   []Measure // column c<i> of the statement
 	sources []string  // column p<i> counts the source's rows: a value occurs where one of them does
+	counted bool      // there are such columns: whoever makes a chart leaves out what has no value
 }
 
 func (p *plan) cell(m Measure) int {
@@ -26,7 +28,7 @@ func (p *plan) cell(m Measure) int {
 // compile makes one statement for all metrics: each source is read once, and the halves of a ratio meet by their
 // dimensions. Columns: d0..., p0..., c0...
 func compile(ms []Metric, s scope) *plan {
-	p := &plan{metrics: ms, sources: sourcesOf(ms)}
+	p := &plan{metrics: ms, sources: sourcesOf(ms), counted: !s.timeAxis}
 	if s.tiers == nil && !s.factsOnly {
 		s = s.choosing()
 	}
@@ -45,15 +47,25 @@ func compile(ms []Metric, s scope) *plan {
 		dims = append(dims, fmt.Sprintf("d%d", i))
 	}
 	out = append(out, dims...)
-	for i := range p.sources {
-		out = append(out, fmt.Sprintf("toUInt64(sum(p%d)) AS p%d", i, i))
+	if p.counted {
+		for i := range p.sources {
+			out = append(out, fmt.Sprintf("sum(p%d) AS p%d", i, i))
+		}
 	}
 	for i := range p.cells {
-		out = append(out, fmt.Sprintf("toFloat64(sum(c%d)) AS c%d", i, i))
+		out = append(out, fmt.Sprintf("sum(c%d) AS c%d", i, i))
 	}
-	p.sql = s.with.before() + "SELECT " + strings.Join(out, ", ") + " FROM (\n" + strings.Join(parts, "\nUNION ALL\n") + "\n)"
+	p.sql = s.with.before()
+	if len(parts) == 1 {
+		p.sql += parts[0]
+	} else {
+		p.sql += "SELECT " + strings.Join(out, ", ") + " FROM (\n" + strings.Join(parts, "\nUNION ALL\n") + "\n)"
+		if len(dims) > 0 {
+			p.sql += " GROUP BY " + strings.Join(dims, ", ")
+		}
+	}
 	if len(dims) > 0 {
-		p.sql += " GROUP BY " + strings.Join(dims, ", ") + " ORDER BY " + strings.Join(dims, " NULLS LAST, ") + " NULLS LAST"
+		p.sql += " ORDER BY " + strings.Join(dims, " NULLS LAST, ") + " NULLS LAST"
 	}
 	p.sql += s.with.after()
 	return p
@@ -113,29 +125,44 @@ type reading struct {
 
 // columns are the statement's columns of a reading.
 func (p *plan) columns(r reading) string {
+	return p.grouping(r.keys, r.from, func(source int) string {
+		if slices.Contains(r.counts, source) {
+			return "count()"
+		}
+		return ""
+	}, func(c Measure) string {
+		switch {
+		case !slices.Contains(r.sources, c.Source):
+			return ""
+		case r.words != nil:
+			return r.words[c.SQL]
+		}
+		return c.SQL
+	})
+}
+
+// grouping is a SELECT of the statement's columns, grouped by keys: seen is how many rows of a source there are, value is that of a
+// measure; "" = none. Literals stand for none, as every cast costs time before ClickHouse begins.
+func (p *plan) grouping(keys []string, from string, seen func(source int) string, value func(Measure) string) string {
 	var cols []string
-	for j, k := range r.keys {
+	for j, k := range keys {
 		cols = append(cols, fmt.Sprintf("%s AS d%d", k, j))
 	}
-	for j := range p.sources {
-		if slices.Contains(r.counts, j) {
-			cols = append(cols, fmt.Sprintf("count() AS p%d", j))
-		} else {
-			cols = append(cols, fmt.Sprintf("toUInt64(0) AS p%d", j))
+	if p.counted {
+		for j := range p.sources {
+			cols = append(cols, fmt.Sprintf("%s AS p%d", cmp.Or(seen(j), "toUInt64(0)"), j))
 		}
 	}
 	for j, c := range p.cells {
-		value := "0"
-		if slices.Contains(r.sources, c.Source) {
-			if value = c.SQL; r.words != nil {
-				value = r.words[c.SQL]
-			}
+		if v := value(c); v != "" {
+			cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", v, j))
+		} else {
+			cols = append(cols, fmt.Sprintf("0. AS c%d", j))
 		}
-		cols = append(cols, fmt.Sprintf("toFloat64(%s) AS c%d", value, j))
 	}
-	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + r.from
-	if len(r.keys) > 0 {
-		q += " GROUP BY " + strings.Join(names("d", len(r.keys)), ", ")
+	q := "SELECT " + strings.Join(cols, ", ") + " FROM " + from
+	if len(keys) > 0 {
+		q += " GROUP BY " + strings.Join(names("d", len(keys)), ", ")
 	}
 	return q
 }

@@ -194,7 +194,7 @@ func (st *standing) stockFor(to time.Time) (t stockTier) {
 	if newest < 0 {
 		return t
 	}
-	t.key, t.day = keyOf(newest, st.rolled["leads_stock"][newest]), newest
+	t.key, t.day, t.zone = keyOf(newest, st.rolled["leads_stock"][newest]), newest, st.zone
 	midnight := firstMoment(newest, st.zone).UnixMilli() / slotMS
 	for _, facts := range []string{"calls", "leads"} {
 		for slot := range st.slots[facts] {

@@ -47,7 +47,8 @@ type dailyTier struct {
 type stockTier struct {
 	key   string // its (day, version); "" = none holds
 	day   int64  // as of whose first moment it is
-	later bool   // leads or calls came between it and the range's end
+	zone  *time.Location
+	later bool // leads or calls came between it and the range's end
 }
 
 // firstTier is a range that accounts_since answers.
