@@ -203,7 +203,7 @@ func (p *plan) distinct() map[string]string {
 func (s scope) registered() (days, calls string) {
 	const hash = "reinterpretAsUInt128(sipHash128(concat('l', lead_id)))"
 	rolled, slots := accountsByDay.of(s)
-	called := "SELECT lead_id FROM calls WHERE " + and("direction = 'outbound'", "lead_id != ''", cmp.Or(slots, s.slots()), within("started_at", s))
+	called := "SELECT lead_id FROM calls WHERE " + cmp.Or(slots, s.slots()) // and some more
 	calls = and("lead_id != ''", "lead_id IN (SELECT lead_id FROM leads PREWHERE lead_id IN ("+called+") WHERE at < "+s.to+")")
 	settled, unsettled := "", ""
 	switch {
@@ -214,7 +214,7 @@ func (s scope) registered() (days, calls string) {
 		settled = st.element(and(st.noStrangers(), st.current(accountsSince)))
 		unsettled = "NOT " + settled
 	}
-	looked := "account IN (SELECT " + hash + " FROM leads WHERE " + and("at < "+s.to, unsettled, hash+" IN (SELECT account FROM accounts_1d WHERE "+and("has_lead", rolled, unsettled)+")") + ")"
+	looked := "account IN (SELECT " + hash + " FROM leads WHERE " + and("at < "+s.to, unsettled, hash+" IN (SELECT account FROM accounts_1d WHERE "+and("has_lead", rolled)+")") + ")"
 	if settled != "" {
 		looked = "(" + settled + " OR " + looked + ")"
 	}
