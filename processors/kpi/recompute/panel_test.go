@@ -59,8 +59,18 @@ func TestPanelsChooseExactly(t *testing.T) {
 			}
 		}
 	}
+	hours := func(what string) {
+		t.Helper()
+		for _, from := range []time.Time{begin, begin.Add(3*time.Hour + 7*time.Minute + 123*time.Millisecond)} {
+			for _, by := range [][]string{nil, {"partner"}, {"day"}} {
+				q := kpi.Query{Metrics: []string{"productivity_hours", "paid_hours", "utilization_rate", "attendance_rate"}, From: from, To: begin.AddDate(0, 0, 5), By: by, Zone: zone, Now: begin.AddDate(0, 0, 5)}
+				sameAsFacts(t, conn, what, q, true)
+			}
+		}
+	}
 	roll(t, conn, zone, begin.AddDate(1, 0, 0), 1)
 	ask("all is current")
+	hours("all is current")
 	late := f.calls[0]
 	late.id, late.started = "late", begin.AddDate(0, 0, 2).Add(3*time.Hour)
 	late.ended, late.version = late.started.Add(time.Minute), 10
@@ -80,4 +90,11 @@ func TestPanelsChooseExactly(t *testing.T) {
 		}
 	}
 	ask("accounts_since is still to be made")
+	// A roll-up of the same facts that was made, and one that was not, in one statement.
+	for _, q := range []string{"DELETE FROM presence_1d WHERE 1", "DELETE FROM rolled WHERE rollup = 'presence_1d'"} {
+		if err := conn.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hours("presence_1d is still to be made")
 }
