@@ -8,6 +8,8 @@
 //   - sql.go: one statement for any set of metrics
 //   - rules.go: the definitions in METRICS' words, targets (K-38), bounds, and why a cut is refused
 //   - rollups.go, tiers.go, roller.go: calls as cells, the roll-ups that hold them, which of them answers what, and keeping them
+//   - with.go, stand.go: what a panel's statement finds out first, as it chooses its roll-ups for itself
+//   - accounts.go, since.go, standing.go: accounts and lists over days: what was last so when, and stocks
 //   - complaints.go: complaints by two of their sides (CPL-14)
 //   - query.go: asking ClickHouse and shaping the answer (CONTRACT.md section 5)
 //

@@ -17,6 +17,8 @@ type stand struct {
 	backs    []int
 	elements []string // of the tuple, as expressions over the days; "" where a fork is
 	forks    []*fork
+	// What elements ask of each day.
+	gaps, there, strangers bool
 }
 
 // stand of the facts in the scope's range.
@@ -116,6 +118,7 @@ func (st *stand) daysOrSlots(table string, unless string) (days, slots string) {
 // to) in ms, the slots that hold facts on days left open, and those on the days before such. Where a statement reads several such
 // roll-ups, a day serves that serves in all: they are made one after the other.
 func (st *stand) time(d daily) (days, gaps, slots, earlier string) {
+	st.gaps = true
 	return st.element(fmt.Sprintf("groupArrayIf((toDate(bucket), last_%d.2), ok)", st.of(d.table, d.back))), st.element("groupArrayIf(gap, open)"), st.element("groupArrayArrayIf(slots, open)"), st.element("groupArrayArrayIf(earlier, open)")
 }
 
@@ -125,6 +128,7 @@ func in(value, array string) string { return "notEmpty(" + array + ") AND " + va
 // answers is a condition on the days: whether a roll-up that tells by when the same was last so before answers the range. Every day
 // with facts lies in it whole and is current, and none looks back less far than the range.
 func (st *stand) answers(d daily, also ...string) string {
+	st.there = true
 	return and(append(also, fmt.Sprintf("minIf(ok_%d, there)", st.of(d.table, d.back)), fmt.Sprintf("maxIf(bucket, there) <= toInt64(%s) + %d", st.s.firstWholeDay(), lookBack))...)
 }
 
@@ -132,11 +136,13 @@ func (st *stand) answers(d daily, also ...string) string {
 // Strangers of days that have been made again since count until they are deleted: then the long way is taken, which is as exact.
 func (st *stand) noStrangers() string {
 	st.of(accountsSince.table, accountsSince.back)
+	st.strangers = true
 	return "NOT sum(strangers)"
 }
 
 // current is a condition on the days: whether every day with facts that lies in the range whole is current.
 func (st *stand) current(d daily) string {
+	st.there = true
 	return fmt.Sprintf("NOT maxIf(NOT ok_%d, there AND bucket >= toInt64(%s) AND bucket < toInt64(%s))", st.of(d.table, d.back), st.s.firstWholeDay(), dayOf(st.s.to, st.s.zone))
 }
 
@@ -160,10 +166,7 @@ func (st *stand) sql() string {
 	for _, f := range st.forks {
 		elements[f.place] = f.sql()
 	}
-	uses := func(word string) bool {
-		return slices.ContainsFunc(elements, func(e string) bool { return strings.Contains(e, word) })
-	}
-	if uses("gap") {
+	if st.gaps {
 		const day = "toDate(bucket)"
 		columns = append(columns, "("+millis("greatest("+s.from+", "+dayStart(day, s.zone)+")")+", "+millis("least("+s.to+", "+dayStart(day+" + 1", s.zone)+")")+") AS gap",
 			strings.Join(all, " AND ")+" AS ok", "NOT ok AND gap.2 > gap.1 AS open", "groupUniqArrayIf(slot, k = 0 AND n > 0) AS slots", "groupUniqArrayIf(slot, k = 1) AS earlier")
@@ -174,7 +177,7 @@ func (st *stand) sql() string {
 		}
 		columns = append(columns, "groupUniqArrayIf(slot, "+own+") AS slots")
 	}
-	if uses("there") {
+	if st.there {
 		columns = append(columns, "notEmpty(slots) AS there")
 	}
 	rolled := []string{"bucket", "made_at", "version", "0 AS n", "0 AS slot"}
@@ -185,11 +188,11 @@ func (st *stand) sql() string {
 		touches[0] += " + k"
 		first, each = fmt.Sprintf("%s - %d", first, (back+1)*96), fmt.Sprintf(" ARRAY JOIN range(%d) AS k", back+1)
 	}
-	if many || uses("strangers") {
+	if many || st.strangers {
 		rolled, touches = append(rolled, "rolled.rollup AS name"), append(touches, "''")
 	}
 	strangers := ""
-	if uses("strangers") {
+	if st.strangers {
 		columns = append(columns, "countIf(name = 'stranger') AS strangers")
 		strangers = " UNION ALL SELECT toInt64(day), 0, 0, 0, 0, 0, what FROM accounts_since WHERE what = 'stranger' AND day >= " + s.firstWholeDay() + " AND day < " + dayOf(s.to, s.zone)
 	}
